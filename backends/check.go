@@ -1,0 +1,127 @@
+package backends
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Severity tells an error from a warning.
+type Severity int
+
+// The severities.
+const (
+	SeverityWarning Severity = iota
+	SeverityError
+)
+
+// Finding is one thing that a plan says of a change before anything is done.
+type Finding struct {
+	Path     Path
+	Severity Severity
+	Summary  string
+	Detail   string
+	Effect   Effect
+	Feature  Feature // where an unsupported feature is the reason
+}
+
+// RestartPolicy says what to do with a change that needs a restart.
+type RestartPolicy string
+
+// The policies.
+const (
+	RestartWhenRequired RestartPolicy = "when_required" // stop, change, start; the default
+	RestartNever        RestartPolicy = "never"         // an error at plan
+	RestartDefer        RestartPolicy = "defer"         // keep the change for the next start
+)
+
+// CheckOptions is what Check has to know beside the changes.
+type CheckOptions struct {
+	Running bool // the VM runs, or is going to when the change is made
+	Policy  RestartPolicy
+}
+
+// Check holds changes against a catalogue. Unsupported features, refused
+// changes and values that the hypervisor does not take are errors; a restart of
+// a running VM is a warning that names the VM and the change, or an error where
+// the policy forbids it. Check is pure.
+//
+// For a creation, from is empty and changes are Requirements(to).
+func Check(cat Catalogue, from, to *VMSpec, changes []Change, opts CheckOptions) []Finding {
+	var findings []Finding
+	creating := from.Name == ""
+	for _, c := range changes {
+		if f, bad := checkFeature(cat, c); bad {
+			findings = append(findings, f)
+			continue
+		}
+		if f, bad := checkValue(cat, c); bad {
+			findings = append(findings, f)
+			continue
+		}
+		if creating {
+			continue
+		}
+		if f, said := checkImpact(cat, from, to, c, opts); said {
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+func checkFeature(cat Catalogue, c Change) (Finding, bool) {
+	if c.Feature == "" || c.Action == Remove {
+		return Finding{}, false
+	}
+	s := cat.For(c.Feature)
+	if s.Level.Claimed() {
+		return Finding{}, false
+	}
+	info, _ := c.Feature.Describe()
+	detail := fmt.Sprintf("The %s backend does not support %q (capability %s), which %s asks for.",
+		cat.Backend, info.Name, c.Feature, c.Path)
+	if s.Note != "" {
+		detail += " " + s.Note
+	}
+	return Finding{
+		Path: c.Path, Severity: SeverityError, Feature: c.Feature,
+		Summary: fmt.Sprintf("%s is not supported by %s", info.Name, cat.Backend),
+		Detail:  detail,
+	}, true
+}
+
+func checkImpact(cat Catalogue, from, to *VMSpec, c Change, opts CheckOptions) (Finding, bool) {
+	im := cat.ImpactOf(from, to, c)
+	f := Finding{Path: c.Path, Effect: im.Effect}
+	switch {
+	case im.Effect == EffectLive:
+		return f, false
+	case im.Effect == EffectRefuse:
+		f.Severity = SeverityError
+		f.Summary = "This cannot be changed in place"
+		f.Detail = fmt.Sprintf("VM %q: unable to %s: %s.", from.Name, c, im.Reason)
+		return f, true
+	case !opts.Running:
+		return f, false
+	}
+	reason := fmt.Sprintf("VM %q: to %s, %s.", from.Name, c, im.Reason)
+	switch opts.Policy {
+	case RestartNever:
+		f.Severity = SeverityError
+		f.Summary = "This change needs a restart"
+		f.Detail = reason + ` restart_policy is "never". Stop the VM first, or set restart_policy to "when_required" or "defer".`
+	case RestartDefer:
+		if cat.Supports(FeatureDeferredChange) {
+			f.Summary = "This change waits for the next start"
+			f.Detail = reason + " The VM keeps running; the change takes effect when it is next stopped and started."
+			break
+		}
+		f.Severity = SeverityError
+		f.Summary = "This change cannot be deferred"
+		f.Detail = reason + fmt.Sprintf(` The %s backend cannot keep it for the next start. `, cat.Backend) +
+			`Set restart_policy to "when_required", or stop the VM first.`
+	default:
+		f.Summary = "This change restarts the VM"
+		f.Detail = reason + " The VM is shut down, changed and started again during apply."
+	}
+	return f, true
+}

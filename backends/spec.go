@@ -1,0 +1,247 @@
+package backends
+
+// VMSpec is a VM's configuration: what a user desires, or, in VM.Config, what a
+// hypervisor has. Nil pointers, nil maps and nil slices mean "not asked" in the
+// first and "not known" in the second; an empty slice or map is a value.
+type VMSpec struct {
+	Name        string
+	Description *string
+	Tags        []string // a set: order means nothing; sorted when observed
+	GuestOS     *string  // "linux", "windows", "other" or the hypervisor's own id
+
+	// Image is the id of the image that the disk "root" is made from, Template
+	// the id or name of a VM or template that the whole VM is made from. Both
+	// act at creation only; Diff ignores them.
+	Image    string
+	Template string
+
+	CPU                  CPU
+	Memory               Memory
+	Firmware             *string // "bios" or "uefi"
+	SecureBoot           *bool
+	TPM                  *bool // a TPM 2.0
+	NestedVirtualization *bool
+
+	Disks    map[string]Disk // by stable key; "root" receives the image and boots
+	CDROM    *CDROM
+	Networks map[string]NIC // by stable key
+	DNS      *DNS
+
+	CloudInit     *CloudInit
+	Customization *Customization
+
+	Placement        PlacementSpec
+	HighAvailability *HighAvailability
+	FaultTolerance   *bool
+	DRSAutomation    *string
+	HostDevices      map[string]HostDevice
+
+	// Libvirt holds what exists on that hypervisor only.
+	Libvirt *LibvirtOptions
+
+	// CreateToken marks one creation, so that a repeated call can tell its own
+	// half-made VM from somebody else's. Not part of Diff.
+	CreateToken string
+}
+
+// CPU is a VM's processors. The guest sees Sockets × Cores × Threads vCPUs.
+type CPU struct {
+	Cores          *int64 // per socket
+	Sockets        *int64
+	Threads        *int64  // per core
+	MaxCores       *int64  // per socket, to which Cores can be raised while the VM runs
+	Model          *string // "host-passthrough", "host-model" or a model's name
+	HotAdd         *bool
+	ReservationMHz *int64
+	LimitMHz       *int64
+	Shares         *int64
+	Affinity       *string // host CPUs, in "0-3,8" form
+}
+
+// VCPUs is the number of processors that the guest sees, with 1 for what is unset.
+func (c CPU) VCPUs() int64 { return or1(c.Sockets) * or1(c.Cores) * or1(c.Threads) }
+
+// MaxVCPUs is the number to which VCPUs can be raised while the VM runs.
+func (c CPU) MaxVCPUs() int64 {
+	cores := or1(c.Cores)
+	if c.MaxCores != nil && *c.MaxCores > cores {
+		cores = *c.MaxCores
+	}
+	return or1(c.Sockets) * cores * or1(c.Threads)
+}
+
+func or1(p *int64) int64 {
+	if p == nil || *p < 1 {
+		return 1
+	}
+	return *p
+}
+
+// Memory is a VM's memory.
+type Memory struct {
+	SizeMiB        *int64
+	MaxMiB         *int64 // to which SizeMiB can be raised while the VM runs
+	HotAdd         *bool
+	ReservationMiB *int64
+	LimitMiB       *int64
+	Shares         *int64
+	Ballooning     *bool
+}
+
+// Disk is one disk of a VM.
+type Disk struct {
+	SizeGiB       *int64  // when observed: whole GiB, rounded down, at least 1
+	Storage       *string // datastore, pool or storage name
+	Provisioning  *string // "thin", "thick" or "eager_zeroed"
+	Format        *string // "qcow2", "raw" or "vmdk"
+	Policy        *string
+	Bus           *string // "virtio", "scsi", "sata", "ide", "nvme"
+	Cache         *string // "none", "writeback", "writethrough", "directsync", "unsafe"
+	Discard       *bool
+	SSD           *bool
+	IOThread      *bool
+	KeepOnDestroy *bool
+	// Volume is the id of an existing disk that is attached instead of one
+	// being made; it is not the VM's own and outlives it.
+	Volume *string
+}
+
+// CDROM is what lies in a VM's drive.
+type CDROM struct {
+	ISO string // an image's id; "" is an empty drive
+}
+
+// NIC is one network interface of a VM.
+type NIC struct {
+	Network   *string // network, port group or bridge; libvirt also takes "bridge:NAME", "direct:DEVICE", "ovs:BRIDGE"
+	VLAN      *int64  // 1 to 4094
+	Model     *string // "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3"
+	MAC       *string // lower case, with colons
+	MTU       *int64  // bytes
+	Connected *bool
+	Order     *int64 // position on the bus; keys in order where unset
+	IPv4      *IPConfig
+	IPv6      *IPConfig
+}
+
+// IPConfig is a static address. Nil in a NIC is a value: the guest uses DHCP (v4) or
+// router advertisements (v6).
+type IPConfig struct {
+	Address string   // CIDR, "10.0.0.5/24"
+	Gateway string   // or ""
+	Routes  []Route  // beside the gateway's
+	Extra   []string // further addresses, CIDR
+}
+
+// Route is one static route.
+type Route struct {
+	To  string // CIDR
+	Via string
+}
+
+// DNS is what the guest resolves with.
+type DNS struct {
+	Servers []string
+	Search  []string
+}
+
+// CloudInit is what cloud-init finds at the guest's first boot.
+type CloudInit struct {
+	Hostname      *string
+	UserData      *string
+	VendorData    *string
+	MetaData      *string // YAML mapping, merged over what is made from the other fields
+	NetworkConfig *string // replaces what is made from Networks and DNS
+	Users         []CloudUser
+	SSHKeys       []string // for the image's default user
+	Datasource    *string  // "nocloud"; "configdrive" where the hypervisor has it
+	// InstanceID makes cloud-init run its per-instance stages again when it
+	// changes; unset it is the VM's UUID and never changes.
+	InstanceID *string
+	// UserDataVersion stands for UserData where that is write-only: Diff
+	// compares the version and a driver does not tell UserData back.
+	UserDataVersion *int64
+}
+
+// CloudUser is one account that cloud-init makes.
+type CloudUser struct {
+	Name         string
+	Groups       []string
+	Shell        string
+	Sudo         string // a sudoers rule, "ALL=(ALL) NOPASSWD:ALL"
+	PasswordHash string // crypt(3) form; secret
+	SSHKeys      []string
+}
+
+// Customization asks the hypervisor's own guest customization.
+type Customization struct {
+	Hostname string
+	Domain   string
+	TimeZone string
+	Windows  *WindowsCustomization
+}
+
+// WindowsCustomization is what sysprep needs.
+type WindowsCustomization struct {
+	Organization  string
+	FullName      string
+	AdminPassword string // secret
+	Workgroup     string
+	JoinDomain    string
+	ProductKey    string // secret
+}
+
+// PlacementSpec is where a VM lives. Nil is wherever the hypervisor likes.
+type PlacementSpec struct {
+	Host         *string
+	Cluster      *string
+	ResourcePool *string
+	Folder       *string
+	Storage      *string // for disks that name none
+	Pool         *string // Proxmox resource pool
+}
+
+// HighAvailability asks the hypervisor to restart a VM elsewhere when its host fails.
+type HighAvailability struct {
+	Enabled    *bool
+	Group      *string
+	Priority   *string
+	MaxRestart *int64
+}
+
+// HostDevice hands a device of the host to the guest; one field is set.
+type HostDevice struct {
+	PCI     string // "0000:65:00.0"
+	Mapping string
+	USB     string // "vendor:product"
+}
+
+// LibvirtOptions exists on libvirt only.
+type LibvirtOptions struct {
+	Machine    *string // "q35", "pc" or a versioned machine type
+	DomainType *string // "kvm" or "qemu"; unset: kvm where it works
+	Loader     *string // path of the firmware image instead of libvirt's own choice
+	Autostart  *bool   // start with the host
+}
+
+// CloneSpec asks for a VM made from another.
+type CloneSpec struct {
+	Source   ID
+	Snapshot string // of Source; "" is its present state
+	Linked   bool   // share the source's disks copy-on-write
+	Spec     VMSpec // nil is inherited
+}
+
+// DiskSpec asks for a disk with a life of its own.
+type DiskSpec struct {
+	Name string
+	Disk Disk
+}
+
+// SnapshotSpec asks for a snapshot.
+type SnapshotSpec struct {
+	Name        string
+	Description string
+	Memory      bool
+	Quiesce     bool
+}
