@@ -89,6 +89,22 @@ func checkFeature(cat Catalogue, c Change) (Finding, bool) {
 	}, true
 }
 
+func checkValue(cat Catalogue, c Change) (Finding, bool) {
+	value, ok := c.To.(string)
+	if !ok || c.Action == Remove {
+		return Finding{}, false
+	}
+	all, ok := cat.accepts(c.Path, value)
+	if ok {
+		return Finding{}, false
+	}
+	return Finding{
+		Path: c.Path, Severity: SeverityError,
+		Summary: fmt.Sprintf("%s does not take this value", cat.Backend),
+		Detail:  fmt.Sprintf("%s is %q; the %s backend takes %s.", c.Path, value, cat.Backend, strings.Join(all, ", ")),
+	}, true
+}
+
 func checkImpact(cat Catalogue, from, to *VMSpec, c Change, opts CheckOptions) (Finding, bool) {
 	im := cat.ImpactOf(from, to, c)
 	f := Finding{Path: c.Path, Effect: im.Effect}
