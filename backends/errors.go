@@ -44,7 +44,7 @@ type Error struct {
 	Code   Code
 	Op     string // what was being done: a verb, "create", or a phrase, `resize disk "data"`
 	Object string // on what: `VM "web"`, `image "debian-12"`
-	Path   string // the attribute to blame, in Change.Path form, or ""
+	Path   Path   // the attribute to blame, or ""
 	Remedy string // what the user can do, a sentence, or ""
 	Err    error  // the first cause
 }
@@ -145,7 +145,7 @@ func Wrap(err error, op, object string) error {
 }
 
 // At returns a copy of err that blames the attribute at path.
-func (e *Error) At(path string) *Error { c := *e; c.Path = path; return &c }
+func (e *Error) At(path Path) *Error { c := *e; c.Path = path; return &c }
 
 // Advise returns a copy of err with a remedy.
 func (e *Error) Advise(format string, args ...any) *Error {

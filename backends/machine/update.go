@@ -93,7 +93,7 @@ func reconfigure(ctx context.Context, b backends.Backend, id backends.ID, power 
 	})
 	if len(cold) > 0 && u.Policy == backends.RestartNever {
 		return false, backends.Errorf(backends.Precondition, "change", "", "to %s the VM must be stopped, and restart_policy is \"never\"", cold[0]).
-			At(string(cold[0].Path)).Advise(`Stop the VM first, or set restart_policy to "when_required".`)
+			At(cold[0].Path).Advise(`Stop the VM first, or set restart_policy to "when_required".`)
 	}
 	if len(cold) == 0 || u.Policy == backends.RestartDefer {
 		if err := apply(backends.Live, live); err != nil {
