@@ -140,7 +140,7 @@ func (d *download) cutShort(why string, drop error) error {
 	if drop == io.EOF || errors.Is(drop, io.ErrUnexpectedEOF) {
 		drop = errors.New("the connection was closed")
 	}
-	return &Error{Kind: Incomplete, Msg: fmt.Sprintf("download cut short: %s; %s (%s)", d.extent(), why, scrub(cause(drop).Error())), Err: drop}
+	return &Error{Kind: Incomplete, Msg: fmt.Sprintf("download cut short: %s; %s (%s)", d.extent(), why, scrub(cause(drop).Error())), Err: beneath(drop)}
 }
 
 // resume opens a new connection for what is left after the drop. Without one
@@ -178,11 +178,7 @@ func (d *download) resume(drop error) error {
 			}
 			a.close()
 		}
-		if permanent(err) {
-			var p permanentError
-			if errors.As(err, &p) {
-				return p.error
-			}
+		if ok, err := permanent(err); ok {
 			return err
 		}
 		last = err

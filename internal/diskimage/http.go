@@ -31,11 +31,10 @@ func newFetcher(s Source) (*fetcher, error) {
 	transport := s.Transport
 	if transport == nil {
 		transport = &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: limits.ConnectTimeout}).DialContext,
-			TLSHandshakeTimeout:   limits.ConnectTimeout,
-			ResponseHeaderTimeout: limits.IdleTimeout,
-			ForceAttemptHTTP2:     true,
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: limits.ConnectTimeout}).DialContext,
+			TLSHandshakeTimeout: limits.ConnectTimeout,
+			ForceAttemptHTTP2:   true,
 			// The checksum is that of the file as published, so nothing may
 			// be decompressed underneath.
 			DisableCompression: true,
@@ -125,9 +124,10 @@ func (a *answer) close() {
 // once makes one request. The error is an *Error; see permanent.
 func (f *fetcher) once(ctx context.Context, method string, header http.Header) (*answer, error) {
 	actx, cancel := context.WithCancelCause(ctx)
-	silent := errorf(Unreachable, "the server sent nothing for %s", f.limits.IdleTimeout)
-	// A redirect costs a connection each, so the time for all is a sum.
-	timer := time.AfterFunc(f.limits.ConnectTimeout+f.limits.IdleTimeout, func() { cancel(silent) })
+	patience := f.limits.ConnectTimeout + f.limits.IdleTimeout
+	timer := time.AfterFunc(patience, func() {
+		cancel(errorf(Unreachable, "the server did not answer within %s", patience))
+	})
 	fail := func(err error) (*answer, error) {
 		timer.Stop()
 		cancel(nil)
@@ -147,11 +147,13 @@ func (f *fetcher) once(ctx context.Context, method string, header http.Header) (
 		if ctx.Err() == nil && context.Cause(actx) != nil {
 			err = context.Cause(actx)
 		}
-		return fail(requestError(err))
+		return fail(requestError(ctx, err))
 	}
 	timer.Stop()
 	// From here on the timer is armed during reads only.
-	timer = time.AfterFunc(time.Hour, func() { cancel(silent) })
+	timer = time.AfterFunc(time.Hour, func() {
+		cancel(errorf(Unreachable, "the server sent nothing for %s", f.limits.IdleTimeout))
+	})
 	timer.Stop()
 	return &answer{Response: resp, ctx: actx, cancel: cancel, timer: timer, idle: f.limits.IdleTimeout}, nil
 }
@@ -161,12 +163,19 @@ type permanentError struct{ error }
 
 func (p permanentError) Unwrap() error { return p.error }
 
-func permanent(err error) bool {
+// permanent tells whether err is marked, and returns it without the mark.
+func permanent(err error) (bool, error) {
 	var p permanentError
-	return errors.As(err, &p) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if errors.As(err, &p) {
+		return true, p.error
+	}
+	return false, err
 }
 
-func requestError(err error) error {
+func requestError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return permanentError{fmt.Errorf("the transfer was stopped: %w", ctx.Err())}
+	}
 	err = cause(err)
 	var own *Error
 	if errors.As(err, &own) {
@@ -175,10 +184,7 @@ func requestError(err error) error {
 		}
 		return permanentError{own}
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the transfer was stopped: %w", err)
-	}
-	e := &Error{Kind: Unreachable, Msg: "the server cannot be reached: " + scrub(err.Error()), Err: err}
+	e := &Error{Kind: Unreachable, Msg: "the server cannot be reached: " + scrub(err.Error()), Err: beneath(err)}
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
@@ -197,6 +203,15 @@ func requestError(err error) error {
 		return e
 	}
 	return permanentError{e}
+}
+
+// beneath returns err for Error.Err. The network's own timeouts claim to be
+// context.DeadlineExceeded, though nobody's context has ended; they are left out.
+func beneath(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 // statusError says what a status other than success means, and how long the
@@ -232,11 +247,7 @@ func (f *fetcher) retry(ctx context.Context, try func() (time.Duration, error)) 
 		if err == nil {
 			return nil
 		}
-		if permanent(err) {
-			var p permanentError
-			if errors.As(err, &p) {
-				return p.error
-			}
+		if ok, err := permanent(err); ok {
 			return err
 		}
 		if failed >= f.limits.MaxTries {
