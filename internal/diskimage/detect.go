@@ -108,15 +108,14 @@ func notAnImage(p []byte) error {
 		return errorf(Unsupported, "it is an XML document (an OVF descriptor?), not a disk image; name the OVA or the disk itself")
 	case strings.HasPrefix(text, `{"`):
 		return errorf(Unsupported, "it is a JSON document, not a disk image")
+	case sniffCompression(p) != None:
+		return errorf(Unsupported, "it is compressed twice; take one compression away")
 	}
 	for _, f := range []struct{ magic, what, remedy string }{
 		{"PK\x03\x04", "a ZIP archive", "unpack it first"},
 		{"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
 		{"Rar!\x1a\x07", "a RAR archive", "unpack it first"},
 		{"\x04\x22\x4d\x18", "compressed with lz4", "compress it with gzip, xz or zstd instead"},
-		{"\x1f\x8b\x08", "compressed twice", "take one compression away"},
-		{"\xfd7zXZ\x00", "compressed twice", "take one compression away"},
-		{"\x28\xb5\x2f\xfd", "compressed twice", "take one compression away"},
 		{"COWD", "a VMDK of the old COWD kind", "convert it with vmkfstools or qemu-img"},
 		{"QED\x00", "a QED image", "convert it with qemu-img"},
 		{"WithoutFreeSpace", "a Parallels image", "convert it with qemu-img"},

@@ -3,7 +3,6 @@ package diskimage
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -84,8 +83,8 @@ func localFingerprint(ctx context.Context, s Source, previous string) (string, e
 		}
 	}
 	hash := Checksum{Algorithm: "sha256"}.newHash()
-	t := &transfer{in: f, max: s.Limits.withDefaults().MaxBytes, progress: s.Progress}
-	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{t}, make([]byte, chunkSize)); err != nil {
+	t := &transfer{in: f, hash: hash, max: s.Limits.withDefaults().MaxBytes, progress: s.Progress}
+	if err := t.drain(); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("sha256:%x %s", hash.Sum(nil), stat), nil

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Image is an open image: its decompressed content as a reader, and what is
@@ -236,6 +238,9 @@ func (im *Image) explain(err error) error {
 	var own *Error
 	if im.Compression == None || errors.As(err, &own) {
 		return err
+	}
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return errorf(Unsupported, "the zstd compression needs a window of more than %d MiB; compress it again with zstd --long=27 or less", maxWindow>>20)
 	}
 	msg := scrub(err.Error())
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -14,8 +14,8 @@ const progressStep = 1 << 20
 // end is an error, and it stays.
 type transfer struct {
 	in       stream
-	sum      Checksum  // expected; zero: none
-	hash     hash.Hash // nil without a checksum
+	sum      Checksum  // expected; zero: any
+	hash     hash.Hash // of the bytes so far; nil: not wanted
 	max      int64
 	progress func(done, total int64)
 
@@ -63,7 +63,7 @@ func (t *transfer) verify() error {
 	if total := t.in.size(); total >= 0 && t.n != total {
 		return errorf(Incomplete, "cut short: %d of %d bytes arrived", t.n, total)
 	}
-	if t.hash == nil {
+	if t.sum.IsZero() {
 		return io.EOF
 	}
 	if got := hex.EncodeToString(t.hash.Sum(nil)); got != t.sum.Hex {
@@ -75,11 +75,15 @@ func (t *transfer) verify() error {
 
 // drain reads what is left and returns how the transfer ended; nil is well.
 func (t *transfer) drain() error {
-	if t.err == nil {
-		buf := make([]byte, 256<<10)
-		for t.err == nil {
-			t.Read(buf) //nolint:errcheck // kept in t.err
+	var buf []byte
+	for t.err == nil {
+		if n, _ := t.skipHole(); n > 0 {
+			continue
 		}
+		if buf == nil {
+			buf = make([]byte, 256<<10)
+		}
+		t.Read(buf) //nolint:errcheck // kept in t.err
 	}
 	if t.err == io.EOF {
 		return nil

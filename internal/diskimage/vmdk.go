@@ -33,8 +33,10 @@ func readVMDK(p []byte) (Header, error) {
 		h.Subformat = "streamOptimized"
 	}
 	at, n := le.Uint64(p[28:]), le.Uint64(p[36:])
+	// The pieces of a split disk have no descriptor, or an empty one.
+	piece := errorf(Unsupported, "this VMDK is one piece of a disk that is split into several files; make one file of it with: qemu-img convert -O qcow2, given the descriptor")
 	if at == 0 || n == 0 {
-		return Header{}, errorf(Unsupported, "this VMDK is one piece of a disk that is split into several files; make one file of it with: qemu-img convert -O qcow2, given the descriptor")
+		return Header{}, piece
 	}
 	if total := uint64(len(p)) / sector; at < total {
 		// The descriptor is a few hundred bytes; it is padded with zeros.
@@ -42,14 +44,14 @@ func readVMDK(p []byte) (Header, error) {
 		if m := vmdkParentCID.FindStringSubmatch(text); m != nil && !strings.EqualFold(m[1], "ffffffff") {
 			return Header{}, errorf(Unsupported, "this VMDK holds only the differences to its parent disk (a snapshot or a linked clone); make it complete with: qemu-img convert -O qcow2")
 		}
-		if m := vmdkCreateType.FindStringSubmatch(text); m != nil {
-			switch m[1] {
-			case "monolithicSparse", "streamOptimized":
-				h.Subformat = m[1]
-			default:
-				return Header{}, errorf(Unsupported, "this VMDK is of the type %q, which is not one file with all data; make one of it with: qemu-img convert -O qcow2", m[1])
-			}
+		m := vmdkCreateType.FindStringSubmatch(text)
+		switch {
+		case m == nil:
+			return Header{}, piece
+		case m[1] != "monolithicSparse" && m[1] != "streamOptimized":
+			return Header{}, errorf(Unsupported, "this VMDK is of the type %q, which is not one file with all data; make one of it with: qemu-img convert -O qcow2", m[1])
 		}
+		h.Subformat = m[1]
 	}
 	return h, nil
 }
