@@ -1,0 +1,259 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/digitalocean/go-libvirt"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// Classify gives an error that a libvirt call, or the way to libvirtd, ended with its code
+// and, where one is known, a remedy. libvirt's own words stay the cause. An error that has a
+// code keeps it. Operation and object are for backends.Wrap. Classify(nil) is nil.
+//
+// NotFound is about whatever was looked up: reading a VM whose network is gone must
+// not pass for a VM that is gone.
+func Classify(err error) *backends.Error {
+	if err == nil {
+		return nil
+	}
+	var done *backends.Error
+	if errors.As(err, &done) {
+		return done
+	}
+	e := &backends.Error{Code: backends.Internal, Err: err}
+	var answer libvirt.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Code = backends.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Code = backends.Timeout
+	case errors.As(err, &answer):
+		e.Code, e.Remedy = classifyAnswer(answer)
+	case errors.Is(err, libvirt.ErrUnsupported):
+		e.Code = backends.Unsupported
+		e.Err = errors.New("this libvirtd does not know the call")
+		e.Remedy = "A newer libvirt has it."
+	case isConnectionLoss(err):
+		e.Code = backends.Transient
+	default:
+		e.Code = classifySystem(err)
+	}
+	return e
+}
+
+// classified is Classify for a return value: nil stays a nil error.
+func classified(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Classify(err)
+}
+
+// lostError is a connection that broke while a call was under way.
+type lostError struct{ cause error }
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("the connection to libvirtd broke before it answered: %s", e.cause)
+}
+
+func (e *lostError) Unwrap() error { return e.cause }
+
+// isConnectionLoss reports whether err says that the connection is gone, rather than
+// that libvirtd answered with an error.
+func isConnectionLoss(err error) bool {
+	var answer libvirt.Error
+	if errors.As(err, &answer) {
+		return false
+	}
+	var lost *lostError
+	var op *net.OpError
+	return errors.As(err, &lost) ||
+		errors.As(err, &op) ||
+		errors.Is(err, libvirt.ErrInterrupted) ||
+		errors.Is(err, syscall.EINVAL) || // go-libvirt's word for a socket that is closed
+		errors.Is(err, net.ErrClosed)
+}
+
+// classifySystem is for what the operating system says on the way to libvirtd.
+func classifySystem(err error) backends.Code {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return backends.Auth
+	case errors.As(err, &dns), errors.As(err, &op),
+		errors.Is(err, fs.ErrNotExist),
+		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return backends.Transient
+	}
+	return backends.Internal
+}
+
+// numbers gives the codes of libvirt's error numbers. Those that are missing say
+// nothing by themselves: then the text decides.
+var numbers = map[libvirt.ErrorNumber]backends.Code{
+	libvirt.ErrNoDomain:           backends.NotFound,
+	libvirt.ErrNoNetwork:          backends.NotFound,
+	libvirt.ErrNoStoragePool:      backends.NotFound,
+	libvirt.ErrNoStorageVol:       backends.NotFound,
+	libvirt.ErrNoNodeDevice:       backends.NotFound,
+	libvirt.ErrNoInterface:        backends.NotFound,
+	libvirt.ErrNoNwfilter:         backends.NotFound,
+	libvirt.ErrNoNwfilterBinding:  backends.NotFound,
+	libvirt.ErrNoSecret:           backends.NotFound,
+	libvirt.ErrNoDomainSnapshot:   backends.NotFound,
+	libvirt.ErrNoDomainCheckpoint: backends.NotFound,
+	libvirt.ErrNoDomainMetadata:   backends.NotFound,
+	libvirt.ErrNoNetworkMetadata:  backends.NotFound,
+	libvirt.ErrNoDomainBackup:     backends.NotFound,
+	libvirt.ErrNoNetworkPort:      backends.NotFound,
+	libvirt.ErrDeviceMissing:      backends.NotFound,
+
+	libvirt.ErrDomExist:           backends.Conflict,
+	libvirt.ErrNetworkExist:       backends.Conflict,
+	libvirt.ErrNetworkPortExist:   backends.Conflict,
+	libvirt.ErrStorageVolExist:    backends.Conflict,
+	libvirt.ErrStoragePoolBuilt:   backends.Conflict,
+	libvirt.ErrMultipleDomains:    backends.Conflict,
+	libvirt.ErrMultipleInterfaces: backends.Conflict,
+
+	libvirt.ErrResourceBusy:    backends.Locked,
+	libvirt.ErrBlockCopyActive: backends.Locked,
+
+	libvirt.ErrOperationTimeout:    backends.Timeout,
+	libvirt.ErrAgentCommandTimeout: backends.Timeout,
+	libvirt.ErrOperationAborted:    backends.Canceled,
+
+	libvirt.ErrOperationInvalid:       backends.Precondition,
+	libvirt.ErrAgentUnresponsive:      backends.Precondition,
+	libvirt.ErrAgentCommandFailed:     backends.Precondition,
+	libvirt.ErrAgentUnsynced:          backends.Transient,
+	libvirt.ErrSnapshotRevertRisky:    backends.Precondition,
+	libvirt.ErrMigrateUnsafe:          backends.Precondition,
+	libvirt.ErrCPUIncompatible:        backends.Precondition,
+	libvirt.ErrHookScriptFailed:       backends.Precondition,
+	libvirt.ErrCheckpointInconsistent: backends.Precondition,
+	libvirt.ErrNoConnect:              backends.Precondition,
+
+	libvirt.ErrNoSupport:            backends.Unsupported,
+	libvirt.ErrOperationUnsupported: backends.Unsupported,
+	libvirt.ErrArgumentUnsupported:  backends.Unsupported,
+
+	libvirt.ErrAuthFailed:      backends.Auth,
+	libvirt.ErrAuthCancelled:   backends.Auth,
+	libvirt.ErrAuthUnavailable: backends.Auth,
+	libvirt.ErrOperationDenied: backends.Auth,
+	libvirt.ErrAccessDenied:    backends.Auth,
+
+	libvirt.ErrInvalidArg:              backends.Invalid,
+	libvirt.ErrXMLError:                backends.Invalid,
+	libvirt.ErrXMLDetail:               backends.Invalid,
+	libvirt.ErrXMLInvalidSchema:        backends.Invalid,
+	libvirt.ErrConfSyntax:              backends.Invalid,
+	libvirt.ErrConfigUnsupported:       backends.Invalid,
+	libvirt.ErrParseFailed:             backends.Invalid,
+	libvirt.ErrInvalidMac:              backends.Invalid,
+	libvirt.ErrInvalidNetwork:          backends.Invalid,
+	libvirt.ErrInvalidInterface:        backends.Invalid,
+	libvirt.ErrInvalidDomainSnapshot:   backends.Invalid,
+	libvirt.ErrInvalidStoragePool:      backends.Invalid,
+	libvirt.ErrInvalidStorageVol:       backends.Invalid,
+	libvirt.ErrStorageProbeFailed:      backends.Invalid,
+	libvirt.ErrUnknownHost:             backends.Invalid,
+	libvirt.ErrOsType:                  backends.Invalid,
+	libvirt.ErrNoOs:                    backends.Invalid,
+	libvirt.ErrNoName:                  backends.Invalid,
+	libvirt.ErrNoSource:                backends.Invalid,
+	libvirt.ErrNoTarget:                backends.Invalid,
+	libvirt.ErrNoDevice:                backends.Invalid,
+	libvirt.ErrOverflow:                backends.Invalid,
+	libvirt.ErrNoMemory:                backends.Exhausted,
+	libvirt.ErrDriverFull:              backends.Exhausted,
+	libvirt.ErrRPC:                     backends.Transient,
+	libvirt.ErrNoServer:                backends.Transient,
+	libvirt.ErrNoClient:                backends.Transient,
+	libvirt.ErrInvalidDomainCheckpoint: backends.Invalid,
+}
+
+// texts decide where the number does not: libvirt passes on what QEMU, qemu-img and the
+// kernel said under a few general numbers. The first match counts.
+var texts = []struct {
+	part   string
+	code   backends.Code
+	remedy string
+}{
+	{"cannot acquire state change lock", backends.Locked, "Another operation holds the VM."},
+	{"asynchronous jobs running", backends.Locked, "Another operation uses the storage pool."},
+	{"another migration job is already running", backends.Locked, ""},
+	{"No space left on device", backends.Exhausted, "Free space on the storage, or choose another one."},
+	{"Disk quota exceeded", backends.Exhausted, "Raise the quota, or choose another storage."},
+	{"not enough free space", backends.Exhausted, "Free space on the storage, or choose another one."},
+	{"Cannot allocate memory", backends.Exhausted, "The host has not enough free memory."},
+	{"cannot set up guest memory", backends.Exhausted, "The host has not enough free memory."},
+	{"out of memory", backends.Exhausted, "The host has not enough free memory."},
+	{"Failed to get \"write\" lock", backends.Precondition, "A disk is in use by another VM or program."},
+	{"Failed to get shared \"write\" lock", backends.Precondition, "A disk is in use by another VM or program."},
+	{"No more available PCI slots", backends.Precondition, "The running VM has no free slot left; stop it first."},
+	{"Unable to find any firmware", backends.Unsupported, "Install the UEFI firmware (package ovmf or edk2-ovmf) on the host."},
+	{"Unable to find any master var store", backends.Unsupported, "Install the UEFI firmware (package ovmf or edk2-ovmf) on the host."},
+	{"Permission denied", backends.Precondition, "The user that QEMU runs as on the host cannot use the file."},
+	{"already exists", backends.Conflict, ""},
+	{"already in use", backends.Conflict, ""},
+	{"Network not found", backends.NotFound, ""},
+	{"no network with matching name", backends.NotFound, ""},
+	{"Connection refused", backends.Transient, ""},
+	{"Connection reset by peer", backends.Transient, ""},
+	{"Connection timed out", backends.Transient, ""},
+	{"Broken pipe", backends.Transient, ""},
+	{"unable to connect to server", backends.Transient, ""},
+	{"client socket is closed", backends.Transient, ""},
+	{"End of file while reading data", backends.Transient, ""},
+	{"No such file or directory", backends.Precondition, "A file that the VM or the storage needs is missing on the host."},
+}
+
+// general are the numbers under which libvirt passes on somebody else's words.
+var general = map[libvirt.ErrorNumber]bool{
+	libvirt.ErrInternalError:    true,
+	libvirt.ErrOperationFailed:  true,
+	libvirt.ErrSystemError:      true,
+	libvirt.ErrOperationTimeout: true,
+	libvirt.ErrOperationInvalid: true,
+	libvirt.ErrOpenFailed:       true,
+	libvirt.ErrReadFailed:       true,
+	libvirt.ErrWriteFailed:      true,
+	libvirt.ErrCallFailed:       true,
+	libvirt.ErrRPC:              true,
+}
+
+var remedies = map[libvirt.ErrorNumber]string{
+	libvirt.ErrAgentUnresponsive: "Install and start the QEMU guest agent in the VM, or wait until it has booted.",
+	libvirt.ErrAuthFailed:        "Check that libvirtd lets this user in: for a socket the group libvirt or polkit, for TLS the client certificate.",
+	libvirt.ErrAuthUnavailable:   "libvirtd asks for a polkit agent; join the group libvirt instead.",
+	libvirt.ErrOperationDenied:   "Connect with write access.",
+	libvirt.ErrAccessDenied:      "The access rules of libvirtd (polkit) deny it.",
+	libvirt.ErrNoConnect:         "Install libvirt's QEMU driver on the host.",
+}
+
+func classifyAnswer(e libvirt.Error) (backends.Code, string) {
+	n := libvirt.ErrorNumber(e.Code) //nolint:gosec // libvirt's own number
+	code, known := numbers[n]
+	if general[n] || !known {
+		for _, t := range texts {
+			if strings.Contains(e.Message, t.part) {
+				return t.code, t.remedy
+			}
+		}
+	}
+	if !known {
+		return backends.Internal, ""
+	}
+	return code, remedies[n]
+}
