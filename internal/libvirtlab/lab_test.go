@@ -35,9 +35,9 @@ func boot(t *testing.T, l *Lab, name, image, seed string) {
 	if _, err := run(t.Context(), nil, "cp", image, disk); err != nil {
 		t.Fatal(err)
 	}
-	cdrom := ""
+	seedDisk := ""
 	if seed != "" {
-		cdrom = fmt.Sprintf(`<controller type='scsi' model='virtio-scsi'/><disk type='file' device='cdrom'><source file='%s'/><target dev='sda' bus='scsi'/></disk>`, seed)
+		seedDisk = fmt.Sprintf(`<controller type='scsi' model='virtio-scsi'/><disk type='file' device='disk'><source file='%s'/><target dev='sda' bus='scsi'/></disk>`, seed)
 	}
 	l.Define(t, "", fmt.Sprintf(`<domain type='qemu'><name>%s</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><cpu mode='maximum'/>
@@ -49,7 +49,7 @@ func boot(t *testing.T, l *Lab, name, image, seed string) {
 <interface type='direct'><mac address='52:54:00:00:00:04'/><source dev='lab0' mode='bridge'/><model type='virtio'/></interface>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 <serial type='file'><source path='/var/log/libvirt/%s.log'/></serial>
-</devices></domain>`, name, disk, cdrom, name))
+</devices></domain>`, name, disk, seedDisk, name))
 	l.Virsh(t, "start", name)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -134,7 +134,7 @@ func TestTinyGuestTakesNameAndAddressesAndSurvivesARestart(t *testing.T) {
 			t.Fatal("no DHCP lease")
 		}
 	}
-	if out, err := l.Exec(t.Context(), "ping", "-c", "1", "-W", "5", "10.150.0.7"); err != nil {
+	if out, err := l.Exec(t.Context(), "busybox", "ping", "-c", "1", "-W", "5", "10.150.0.7"); err != nil {
 		t.Errorf("the guest does not answer a ping: %v\n%s", err, out)
 	}
 

@@ -40,7 +40,7 @@ done
 # Modules in load order: modules.dep lists a module's needs last to first.
 chroot "$debian" /sbin/depmod "$release"
 dep=$debian/lib/modules/$release/modules.dep
-for module in virtio_pci virtio_blk virtio_scsi virtio_net e1000 e1000e virtio_console virtio_balloon isofs sr_mod sd_mod ext4 button evdev; do
+for module in virtio_pci virtio_blk virtio_scsi virtio_net e1000 e1000e virtio_console virtio_balloon isofs vfat nls_cp437 nls_ascii sr_mod sd_mod ext4 button evdev; do
   sed -n "s#^\([^:]*/$module\.ko[^:]*\): *\(.*\)#\1 \2#p" "$dep" | tr ' ' '\n' | tac
 done | awk 'NF && !seen[$0]++' | while read -r file; do
   cp "$debian/lib/modules/$release/$file" "$ram/modules/"
