@@ -164,7 +164,8 @@ func (c *Conn) Close() error {
 // not known.
 //
 // When ctx ends, Call returns at once with Canceled or Timeout. fn may then still be
-// running: it must not touch what its caller goes on using.
+// running: it must not touch what its caller goes on using. [Do] and [Query] hand a
+// result over safely.
 func (c *Conn) Call(ctx context.Context, fn func(*libvirt.Libvirt) error) error {
 	s, err := c.acquireWithin(ctx, c.redialDeadline())
 	if err != nil {
@@ -190,6 +191,36 @@ func (c *Conn) Read(ctx context.Context, fn func(*libvirt.Libvirt) error) error 
 			return classified(err)
 		}
 	}
+}
+
+// Do is Call for an fn with a result.
+func Do[T any](ctx context.Context, c *Conn, fn func(*libvirt.Libvirt) (T, error)) (T, error) {
+	return handOut(ctx, c.Call, fn)
+}
+
+// Query is Read for an fn with a result.
+func Query[T any](ctx context.Context, c *Conn, fn func(*libvirt.Libvirt) (T, error)) (T, error) {
+	return handOut(ctx, c.Read, fn)
+}
+
+// handOut passes fn's result through a channel, because an fn that was given up on may
+// still be writing to its variables.
+func handOut[T any](ctx context.Context, run func(context.Context, func(*libvirt.Libvirt) error) error,
+	fn func(*libvirt.Libvirt) (T, error),
+) (T, error) {
+	result := make(chan T, 1)
+	err := run(ctx, func(l *libvirt.Libvirt) error {
+		v, err := fn(l)
+		if err == nil {
+			result <- v // fn succeeds once
+		}
+		return err
+	})
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return <-result, nil
 }
 
 func (c *Conn) redialDeadline() time.Time { return time.Now().Add(c.cfg.RedialTimeout) }

@@ -1,0 +1,205 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/digitalocean/go-libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/conn"
+)
+
+// Spec asks for a volume.
+type Spec struct {
+	Ref
+	// CapacityBytes is what a guest sees. With From or Backing, 0 is their capacity.
+	CapacityBytes int64
+	Format        string // "qcow2" or "raw"; "" is qcow2 where the pool has files, else raw
+	Provisioning  string // "thin" (also "") or "thick" ("eager_zeroed" is the same)
+	// From is a volume whose content is copied, on the host, and converted to Format.
+	From *Ref
+	// Backing is a volume that is read where the new one was not written yet; it must
+	// outlive it unchanged. Format is then qcow2.
+	Backing *Ref
+}
+
+// Create makes a volume and returns it. A name that is taken is a Conflict. Nothing is left
+// behind next to an error.
+func (s *Store) Create(ctx context.Context, spec Spec) (Volume, error) {
+	v, err := s.create(ctx, spec)
+	return v, backends.Wrap(err, "create", volumeObject(spec.Ref))
+}
+
+func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
+	p, err := s.pool(ctx, spec.Pool)
+	if err != nil {
+		return Volume{}, err
+	}
+	kind, err := s.poolKind(ctx, p)
+	if err != nil {
+		return Volume{}, err
+	}
+	var origin *Volume
+	for _, ref := range []*Ref{spec.From, spec.Backing} {
+		if ref == nil {
+			continue
+		}
+		v, err := s.Get(ctx, *ref)
+		if err != nil {
+			return Volume{}, err
+		}
+		origin = &v
+	}
+	if spec, err = spec.complete(kind, origin); err != nil {
+		return Volume{}, err
+	}
+	if err := s.make(ctx, p, spec, origin); err != nil {
+		return Volume{}, err
+	}
+	v, err := s.grown(ctx, spec)
+	if err != nil {
+		return Volume{}, s.undo(ctx, spec.Ref, err)
+	}
+	return v, nil
+}
+
+// complete fills in what the spec leaves open and refuses what cannot be.
+func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
+	invalid := func(path backends.Path, format string, args ...any) error {
+		return backends.Errorf(backends.Invalid, "", "", format, args...).At(path)
+	}
+	files := filePool(poolKind)
+	if spec.Format == "" {
+		spec.Format = "raw"
+		if files || spec.Backing != nil {
+			spec.Format = "qcow2"
+		}
+	}
+	switch {
+	case spec.From != nil && spec.Backing != nil:
+		return spec, backends.Errorf(backends.Internal, "", "", "a volume is either a copy or has a backing volume")
+	case spec.Format != "qcow2" && spec.Format != "raw":
+		return spec, invalid("format", "libvirt volumes are made as qcow2 or raw, not %q", spec.Format)
+	case spec.Format == "qcow2" && !files:
+		return spec, invalid("format", "a storage pool of type %q has no files, so its volumes are raw", poolKind)
+	case spec.Backing != nil && spec.Format != "qcow2":
+		return spec, invalid("format", "only a qcow2 volume can share another one copy-on-write")
+	}
+	switch spec.Provisioning {
+	case "", "thin":
+		spec.Provisioning = "thin"
+	case "thick", "eager_zeroed":
+		spec.Provisioning = "thick"
+		if spec.Backing != nil {
+			return spec, invalid("provisioning", "a volume that shares another one copy-on-write is thin")
+		}
+	default:
+		return spec, invalid("provisioning", "%q is no kind of provisioning; it is thin or thick", spec.Provisioning)
+	}
+	if origin != nil {
+		if spec.CapacityBytes == 0 {
+			spec.CapacityBytes = origin.CapacityBytes
+		}
+		if spec.CapacityBytes < origin.CapacityBytes {
+			return spec, invalid("size_gib", "%d bytes are too small for the content of %s, which has %d bytes",
+				spec.CapacityBytes, volumeObject(origin.Ref), origin.CapacityBytes)
+		}
+	}
+	if spec.CapacityBytes <= 0 {
+		return spec, invalid("size_gib", "a volume needs a size")
+	}
+	return spec, nil
+}
+
+// make has libvirt make the volume once its pool is free.
+func (s *Store) make(ctx context.Context, p libvirt.StoragePool, spec Spec, origin *Volume) error {
+	doc, err := spec.xml(origin)
+	if err != nil {
+		return err
+	}
+	var flags libvirt.StorageVolCreateFlags
+	if spec.Provisioning == "thick" && spec.Format == "qcow2" {
+		flags = libvirt.StorageVolCreatePreallocMetadata
+	}
+	return s.whenFree(ctx, func(l *libvirt.Libvirt) error {
+		if spec.From == nil {
+			_, err := l.StorageVolCreateXML(p, doc, flags)
+			return err
+		}
+		from, err := lookup(l, *spec.From)
+		if err != nil {
+			return err
+		}
+		_, err = l.StorageVolCreateXMLFrom(p, doc, from, flags)
+		return err
+	})
+}
+
+func (spec Spec) xml(origin *Volume) (string, error) {
+	x := libvirtxml.StorageVolume{
+		Name: spec.Name, Capacity: sizeOf(spec.CapacityBytes), Allocation: sizeOf(0),
+		Target: &libvirtxml.StorageVolumeTarget{Format: &libvirtxml.StorageVolumeTargetFormat{Type: spec.Format}},
+	}
+	if spec.Provisioning == "thick" {
+		x.Allocation = sizeOf(spec.CapacityBytes)
+	}
+	if spec.Format == "qcow2" {
+		// Else libvirt makes the format of QEMU 0.10, which lacks what snapshots and discard need.
+		x.Target.Compat = "1.1"
+	}
+	if spec.Backing != nil {
+		x.BackingStore = &libvirtxml.StorageVolumeBackingStore{
+			Path:   origin.Path,
+			Format: &libvirtxml.StorageVolumeTargetFormat{Type: origin.Format},
+		}
+	}
+	return x.Marshal()
+}
+
+// grown reads the new volume back and gives it the size that a copy did not get.
+func (s *Store) grown(ctx context.Context, spec Spec) (Volume, error) {
+	v, err := s.Get(ctx, spec.Ref)
+	if err != nil || v.CapacityBytes >= spec.CapacityBytes {
+		return v, err
+	}
+	if err := s.Resize(ctx, spec.Ref, spec.CapacityBytes); err != nil {
+		return v, err
+	}
+	return s.Get(ctx, spec.Ref)
+}
+
+func (s *Store) poolKind(ctx context.Context, p libvirt.StoragePool) (string, error) {
+	return conn.Query(ctx, s.conn, func(l *libvirt.Libvirt) (string, error) {
+		doc, err := l.StoragePoolGetXMLDesc(p, 0)
+		if err != nil {
+			return "", err
+		}
+		x, err := parsePool(doc)
+		return x.Type, err
+	})
+}
+
+// filePool reports whether volumes of such pools are files.
+func filePool(kind string) bool {
+	switch kind {
+	case "dir", "fs", "netfs", "gluster", "vstorage":
+		return true
+	}
+	return false
+}
+
+// undo removes a volume that is not what was asked for, also when ctx has ended, and
+// returns the first cause.
+func (s *Store) undo(ctx context.Context, ref Ref, cause error) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	err := s.Delete(ctx, ref)
+	if err == nil || backends.CodeOf(err) == backends.NotFound {
+		return cause
+	}
+	e := *conn.Classify(cause)
+	e.Err = fmt.Errorf("%w; and %s is left behind, because it could not be removed: %w", e.Err, volumeObject(ref), err)
+	return &e
+}
