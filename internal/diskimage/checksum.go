@@ -143,7 +143,7 @@ func (s Source) resolveChecksum(ctx context.Context) (Checksum, error) {
 			return s.Checksum, nil
 		}
 		// The fields may have been filled in without ParseChecksum.
-		return ParseChecksum(s.Checksum.String())
+		return ParseChecksum(s.Checksum.Algorithm + ":" + s.Checksum.Hex)
 	}
 	list := Source{Limits: s.Limits, Transport: s.Transport}
 	list.Limits.MaxBytes = maxListBytes

@@ -49,7 +49,11 @@ func sniffCompression(p []byte) Compression {
 func decompress(in *bufio.Reader, c Compression) (io.ReadCloser, error) {
 	switch c {
 	case Gzip:
-		return newMembers(in)
+		m, err := newMembers(in)
+		if err != nil {
+			return nil, err // not a nil *members
+		}
+		return m, nil
 	case XZ:
 		if w := xzWindow(in); w > maxWindow {
 			return nil, errorf(Unsupported, "the xz compression needs a dictionary of %d MiB, the limit is %d MiB; compress it again with xz -9 or less", w>>20, maxWindow>>20)

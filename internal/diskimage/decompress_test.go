@@ -54,7 +54,11 @@ func TestDecompress(t *testing.T) {
 			// Cut off and damaged.
 			_, _, err = readAll(t, Source{Path: writeFile(t, "cut", packed[:len(packed)/2])})
 			wantError(t, err, Damaged, string(c)+" compression cannot be undone")
-			_, _, err = readAll(t, Source{Path: writeFile(t, "cut", packed[:11])})
+			head := 11
+			if c == Gzip {
+				head = 9 // one less than its header
+			}
+			_, _, err = readAll(t, Source{Path: writeFile(t, "cut", packed[:head])})
 			wantError(t, err, Damaged, string(c)+" compression cannot be undone")
 			broken := bytes.Clone(packed)
 			broken[len(broken)/2] ^= 0xff
@@ -184,6 +188,7 @@ func FuzzOpenCompressed(f *testing.F) {
 	for _, c := range []Compression{Gzip, XZ, Zstd} {
 		f.Add(compressWith(f, c, qcow2Header(1<<30)))
 	}
+	f.Add([]byte("\x1f\x8b\x08"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		im, _, err := readAll(t, Source{Path: writeFile(t, "a", p), Limits: Limits{MaxBytes: 16 << 20}})
 		if err != nil && KindOf(err) == 0 {

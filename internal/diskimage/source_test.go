@@ -77,6 +77,9 @@ func TestSourceNeedsOnePlace(t *testing.T) {
 	wantError(t, err, Invalid, "needs a URL or a local path")
 	_, err = Open(t.Context(), Source{URL: "https://h/a", Path: "/a"})
 	wantError(t, err, Invalid, "not both")
+	// A checksum that cannot be applied is an error, never ignored.
+	_, err = Open(t.Context(), Source{Path: writeFile(t, "a", noise(1, 10)), Checksum: Checksum{Hex: sum256(nil).Hex}})
+	wantError(t, err, Invalid, "checksum algorithm")
 }
 
 func TestLocalErrors(t *testing.T) {
