@@ -1,0 +1,100 @@
+package vmschema
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// Disk is one disk of a VM.
+type Disk struct {
+	SizeGiB       *int64  `tfsdk:"size_gib"`
+	Storage       *string `tfsdk:"storage"`
+	Provisioning  *string `tfsdk:"provisioning"`
+	Format        *string `tfsdk:"format"`
+	Policy        *string `tfsdk:"policy"`
+	Bus           *string `tfsdk:"bus"`
+	Cache         *string `tfsdk:"cache"`
+	Discard       *bool   `tfsdk:"discard"`
+	SSD           *bool   `tfsdk:"ssd"`
+	IOThread      *bool   `tfsdk:"iothread"`
+	KeepOnDestroy *bool   `tfsdk:"keep_on_destroy"`
+	Volume        *string `tfsdk:"volume"`
+	Device        *string `tfsdk:"device"`
+	Path          *string `tfsdk:"path"`
+}
+
+// mostGiB is 1 PiB.
+const mostGiB = 1 << 20
+
+func disksAttribute() schema.Attribute {
+	sibling := func(name string) path.Expression { return path.MatchRelative().AtParent().AtName(name) }
+	return schema.MapNestedAttribute{
+		MarkdownDescription: "Disks, by a name of your choice that stays the same for the life of the disk; their order means nothing. " +
+			"`root` receives the image and is what the VM boots from. A disk that is added or removed is plugged while the VM runs where its bus allows that; " +
+			"a removed disk is deleted unless it has `keep_on_destroy` or is a `volume`. Unset leaves the VM's disks alone.",
+		Optional: true, Computed: true,
+		Validators: []validator.Map{stableKey, mapvalidator.SizeAtMost(60)},
+		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+			"size_gib": integer("Size, in GiB, at least 1. Default for `root`: the image's. It grows while the VM runs; shrinking is refused at plan. "+
+				"The file system in the guest is grown by the guest, which cloud images do for `root` at boot.", int64validator.Between(1, mostGiB)),
+			"storage":      text("Storage, pool or datastore that holds the disk. Default: `placement.storage`, then the provider's. Fixed at creation.", stringvalidator.LengthAtLeast(1)),
+			"provisioning": text("`thin` takes space as it is written, `thick` takes all at once, `eager_zeroed` also writes it. Default: the hypervisor's. Fixed at creation.", oneOf("thin", "thick", "eager_zeroed")),
+			"format":       text("Format on the storage: `qcow2`, `raw` or `vmdk`. Default: the hypervisor's. Fixed at creation.", oneOf("qcow2", "raw", "vmdk")),
+			"policy":       text("Storage policy, on hypervisors that have such. Fixed at creation.", stringvalidator.LengthAtLeast(1)),
+			"bus":          text("Bus that the guest finds the disk on: `virtio`, `scsi`, `sata`, `ide` or `nvme`. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "scsi", "sata", "ide", "nvme")),
+			"cache":        text("How the host caches: `none`, `writeback`, `writethrough`, `directsync` or `unsafe`. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("none", "writeback", "writethrough", "directsync", "unsafe")),
+			"discard":      flag("Hand the guest's discards to the storage, which gives back the space. Default: the hypervisor's. Changing it restarts a running VM."),
+			"ssd":          flag("Tell the guest that the disk does not rotate. Default: the hypervisor's. Changing it restarts a running VM."),
+			"iothread":     flag("Serve the disk from a thread of its own. Default: the hypervisor's. Changing it restarts a running VM."),
+			"keep_on_destroy": flag("Detach the disk instead of deleting it when the VM is destroyed or the disk is removed from the configuration. " +
+				"What is kept must then be deleted by hand. Default: false."),
+			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, and its size and storage are its own.",
+				stringvalidator.LengthAtLeast(1),
+				stringvalidator.ConflictsWith(sibling("size_gib"), sibling("storage"), sibling("provisioning"), sibling("format"), sibling("policy"), sibling("keep_on_destroy"))),
+			"device": told("The hypervisor's name for the slot, such as `vda` or `scsi0`."),
+			"path":   told("Where the bytes are: a file, a volume or a datastore path."),
+		}},
+	}
+}
+
+func expandDisks(m map[string]*Disk) map[string]backends.Disk {
+	if m == nil {
+		return nil
+	}
+	out := make(map[string]backends.Disk, len(m))
+	for key, d := range m {
+		if d == nil { // not known yet
+			d = &Disk{}
+		}
+		out[key] = backends.Disk{
+			SizeGiB: d.SizeGiB, Storage: d.Storage, Provisioning: d.Provisioning, Format: d.Format, Policy: d.Policy,
+			Bus: d.Bus, Cache: d.Cache, Discard: d.Discard, SSD: d.SSD, IOThread: d.IOThread,
+			KeepOnDestroy: d.KeepOnDestroy, Volume: d.Volume,
+		}
+	}
+	return out
+}
+
+func flattenDisks(vm *backends.VM, prior map[string]*Disk) map[string]*Disk {
+	if vm.Config.Disks == nil {
+		return prior
+	}
+	out := make(map[string]*Disk, len(vm.Config.Disks))
+	for key, d := range vm.Config.Disks {
+		p, status := value(prior[key]), vm.Disks[key]
+		out[key] = &Disk{
+			SizeGiB: or(d.SizeGiB, p.SizeGiB), Storage: or(d.Storage, p.Storage), Provisioning: or(d.Provisioning, p.Provisioning),
+			Format: or(d.Format, p.Format), Policy: or(d.Policy, p.Policy), Bus: or(d.Bus, p.Bus), Cache: or(d.Cache, p.Cache),
+			Discard: or(d.Discard, p.Discard), SSD: or(d.SSD, p.SSD), IOThread: or(d.IOThread, p.IOThread),
+			KeepOnDestroy: or(d.KeepOnDestroy, p.KeepOnDestroy), Volume: or(d.Volume, p.Volume),
+			Device: or(some(status.Device), p.Device), Path: or(some(status.Path), p.Path),
+		}
+	}
+	return out
+}

@@ -1,0 +1,56 @@
+package vmschema
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// Memory is a VM's memory.
+type Memory struct {
+	SizeMiB        *int64 `tfsdk:"size_mib"`
+	MaxMiB         *int64 `tfsdk:"max_mib"`
+	HotAdd         *bool  `tfsdk:"hot_add"`
+	ReservationMiB *int64 `tfsdk:"reservation_mib"`
+	LimitMiB       *int64 `tfsdk:"limit_mib"`
+	Shares         *int64 `tfsdk:"shares"`
+	Ballooning     *bool  `tfsdk:"ballooning"`
+}
+
+// mostMiB is 64 TiB: more than any hypervisor gives, less than what overflows.
+const mostMiB = 64 << 20
+
+func memoryAttribute() schema.Attribute {
+	amount := int64validator.Between(1, mostMiB)
+	return object("Memory.", map[string]schema.Attribute{
+		"size_mib": integer("Memory, in MiB. Default: the hypervisor's. It grows in a running VM up to `max_mib`; less needs a restart, except on libvirt, which takes it back through the balloon.", amount),
+		"max_mib":  integer("Memory to which `size_mib` can be raised while the VM runs, in MiB. Default: the value of `size_mib`, so that raising it needs a restart.", amount),
+		"hot_add":  flag("Allow memory to be plugged into the running VM, on hypervisors that want to know in advance. libvirt only needs `max_mib`. Default: the hypervisor's."),
+		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. Default: none.",
+			int64validator.Between(0, mostMiB)),
+		"limit_mib":  integer("Most memory of the host that the VM may use, in MiB. Default: no limit.", amount),
+		"shares":     integer("Weight against other VMs when memory is short. Default: the hypervisor's.", int64validator.AtLeast(1)),
+		"ballooning": flag("Give the guest a balloon device through which the host takes unused memory back. Default: the hypervisor's."),
+	})
+}
+
+func (m *Memory) expand(spec *backends.VMSpec) {
+	if m == nil {
+		return
+	}
+	spec.Memory = backends.Memory{
+		SizeMiB: m.SizeMiB, MaxMiB: m.MaxMiB, HotAdd: m.HotAdd, ReservationMiB: m.ReservationMiB,
+		LimitMiB: m.LimitMiB, Shares: m.Shares, Ballooning: m.Ballooning,
+	}
+}
+
+func flattenMemory(c backends.Memory, prior *Memory) *Memory {
+	p := value(prior)
+	m := Memory{
+		SizeMiB: or(c.SizeMiB, p.SizeMiB), MaxMiB: or(c.MaxMiB, p.MaxMiB), HotAdd: or(c.HotAdd, p.HotAdd),
+		ReservationMiB: or(c.ReservationMiB, p.ReservationMiB), LimitMiB: or(c.LimitMiB, p.LimitMiB),
+		Shares: or(c.Shares, p.Shares), Ballooning: or(c.Ballooning, p.Ballooning),
+	}
+	return some(m)
+}
