@@ -2,6 +2,7 @@ package libvirtlab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -71,4 +72,4 @@ func tryLockFile(name string) (*os.File, error) {
 	return f, nil
 }
 
-func isBusy(err error) bool { return err == unix.EWOULDBLOCK }
+func isBusy(err error) bool { return errors.Is(err, unix.EWOULDBLOCK) }
