@@ -98,6 +98,7 @@ type Conn struct {
 	sessions []*session // that take calls
 	dialing  *attempt   // nil while nobody dials
 
+	events hub
 }
 
 // attempt is a connection in the making, for which any number of callers wait.
@@ -125,7 +126,7 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: cfg, target: t, dialer: d}
+	c := &Conn{cfg: cfg, target: t, dialer: d, events: newHub()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	s, err := c.acquire(ctx)
 	if err != nil {
@@ -148,12 +149,12 @@ func (c *Conn) Close() error {
 	sessions := c.sessions
 	c.sessions = nil
 	c.mu.Unlock()
-	c.cancel()
 	var leaving sync.WaitGroup
 	for _, s := range sessions {
 		leaving.Go(s.leave)
 	}
 	leaving.Wait()
+	c.cancel() // what is still open is closed now
 	c.wg.Wait()
 	return nil
 }
@@ -257,13 +258,10 @@ func (c *Conn) watch(s *session, done <-chan error) {
 	defer timer.Stop()
 	select {
 	case <-done:
-		return
 	case <-timer.C:
 		c.retire(s)
-	case <-c.ctx.Done():
-		s.conn.closeFor(errClosed)
+		<-done
 	}
-	<-done
 }
 
 // start runs fn in a goroutine that Close waits for. It reports false, and does

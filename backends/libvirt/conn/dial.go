@@ -78,39 +78,41 @@ func dialTCP(ctx context.Context, address string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", address)
 }
 
+// noAnswer is a dial that took too long.
+type noAnswer struct{ within time.Duration }
+
+func (e noAnswer) Error() string { return fmt.Sprintf("no answer within %s", e.within) }
+
+// dialContext bounds one attempt to connect.
+func (c *Conn) dialContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.cfg.DialTimeout, noAnswer{c.cfg.DialTimeout})
+}
+
 // dialError is why there is no connection, with what to do about it.
 func (c *Conn) dialError(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && c.ctx.Err() == nil {
-		err = fmt.Errorf("no answer within %s: %w", c.cfg.DialTimeout, err)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
 	}
-	e := classifyDial(err)
+	e := *Classify(err)
+	var dns *net.DNSError
+	var late noAnswer
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		e.Code = backends.Invalid
+	case errors.As(err, &late), errors.As(err, &protocolError{}):
+		e.Code = backends.Transient
+	}
+	if e.Code == backends.Canceled {
+		return &e
+	}
 	e.Op, e.Err = "connect to libvirtd", fmt.Errorf("%s: %w", c.target, e.Err)
 	if e.Remedy == "" {
 		e.Remedy = dialRemedy(c.target, err)
 	}
-	if e.Path == "" && e.Code != backends.Canceled {
+	if e.Path == "" {
 		e.Path = uriPath
 	}
-	return e
-}
-
-// classifyDial gives a failed dial a code. Most of them may be cured by time:
-// libvirtd may be restarting.
-func classifyDial(err error) *backends.Error {
-	e := Classify(err)
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		c := *e
-		c.Code = backends.Invalid
-		return &c
-	case e.Code == backends.Timeout, errors.Is(err, fs.ErrNotExist):
-		c := *e
-		c.Code = backends.Transient
-		return &c
-	}
-	c := *e
-	return &c
+	return &e
 }
 
 // dialRemedy says what to look at.

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -113,14 +112,10 @@ func isTemporary(err error) bool {
 }
 
 // keepAlive returns when the connection is closed, and closes it when libvirtd has
-// stopped answering or ctx ends.
-func (g *guard) keepAlive(ctx context.Context, interval time.Duration) {
+// stopped answering.
+func (g *guard) keepAlive(interval time.Duration) {
 	if interval < 0 {
-		select {
-		case <-g.closed:
-		case <-ctx.Done():
-			<-g.closed // Close says goodbye first
-		}
+		<-g.closed
 		return
 	}
 	tick := time.NewTicker(interval)

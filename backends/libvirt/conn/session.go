@@ -33,7 +33,7 @@ func (h handOver) Dial() (net.Conn, error) { return h.conn, nil }
 // connect dials and logs in. Every goroutine of the session ends with its
 // connection, and Close waits for them.
 func (c *Conn) connect(ctx context.Context) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
+	ctx, cancel := c.dialContext(ctx)
 	defer cancel()
 	raw, err := c.dialer.dial(ctx)
 	if err != nil {
@@ -74,7 +74,9 @@ func login(virt *libvirt.Libvirt, t target) error {
 // attend keeps a session's connection alive and waits until go-libvirt has tidied up
 // behind it.
 func (c *Conn) attend(s *session) {
-	s.conn.keepAlive(c.ctx, c.cfg.KeepAlive)
+	stop := context.AfterFunc(c.ctx, func() { s.conn.closeFor(errClosed) })
+	defer stop()
+	s.conn.keepAlive(c.cfg.KeepAlive)
 	c.mu.Lock()
 	c.remove(s)
 	c.mu.Unlock()
