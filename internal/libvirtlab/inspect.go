@@ -39,7 +39,7 @@ func (l *Lab) PKI() PKI { return l.pki }
 // Virsh runs one virsh command against the lab and gives its output, trimmed. The test fails if it fails.
 func (l *Lab) Virsh(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := l.virsh(t.Context(), args...)
+	out, err := l.virsh(l.ctx, args...) // not the test's context: this is of use in its Cleanup, too
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func (l *Lab) virsh(ctx context.Context, args ...string) (string, error) {
 // Define defines an object from XML. Kind is what virsh puts before "-define": "net", "pool", or "" for a domain.
 func (l *Lab) Define(t testing.TB, kind, xml string) {
 	t.Helper()
-	if err := l.define(t.Context(), kind, xml); err != nil {
+	if err := l.define(l.ctx, kind, xml); err != nil {
 		t.Fatal(err)
 	}
 }

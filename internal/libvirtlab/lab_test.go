@@ -152,6 +152,35 @@ func TestTinyGuestTakesNameAndAddressesAndSurvivesARestart(t *testing.T) {
 	}
 }
 
+func TestFullGuestBootsWithSecureBootAndTPM(t *testing.T) {
+	l := Start(t)
+	disk := filepath.Join(l.Dir, "pool", "full.qcow2")
+	if _, err := run(t.Context(), nil, "cp", FullImage(t), disk); err != nil {
+		t.Fatal(err)
+	}
+	l.Define(t, "", fmt.Sprintf(`<domain type='qemu'><name>full</name><memory unit='MiB'>1024</memory><vcpu>2</vcpu>
+<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type><loader secure='yes'/>
+<firmware><feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/></firmware></os>
+<features><acpi/><smm state='on'/></features><cpu mode='maximum'/>
+<devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='%s'/><target dev='vda' bus='virtio'/></disk>
+<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>
+<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+<serial type='file'><source path='/var/log/libvirt/full.log'/></serial>
+</devices></domain>`, disk))
+	l.Virsh(t, "start", "full")
+	waitForAgent(t, l, "full")
+	if len(l.NVRAM()) != 1 || len(l.TPMState()) != 1 {
+		t.Errorf("NVRAM files %q and TPM states %q, want one each", l.NVRAM(), l.TPMState())
+	}
+	l.Virsh(t, "destroy", "full")
+	l.Virsh(t, "undefine", "full", "--nvram")
+	if err := os.Remove(disk); err != nil {
+		t.Error(err)
+	}
+	l.AssertEmpty(t)
+}
+
 func TestTransports(t *testing.T) {
 	l := Shared(t)
 	ask := func(uri string) (string, error) {
