@@ -19,7 +19,7 @@ resource "virtrigaud_vm" "mirrored" {
   name            = "mirrored"
   cpu             = { cores = 2 }
   memory          = { size_mib = 2048 }
-  fault_tolerance = { enabled = true }
+  fault_tolerance = true
 
   disks = {
     root = { size_gib = 10 }
