@@ -1,0 +1,34 @@
+package image
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+)
+
+// Delete removes the image. One that is gone already is success.
+func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state model
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	timeout, diags := state.Timeouts.Delete(ctx, deleteTimeout)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	backend, _, err := r.provider.Connect(ctx)
+	if err == nil {
+		err = backend.DeleteImage(ctx, state.ID.ValueString())
+	}
+	if err != nil && backends.CodeOf(err) != backends.NotFound {
+		r.provider.AddError(&resp.Diagnostics, tfx.Delete, named(err, "delete", &state))
+	}
+}

@@ -1,0 +1,65 @@
+package image
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/diskimage"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+)
+
+// Read asks the hypervisor for the image, and looks at a local file only as far
+// as it takes to know it again at the next plan.
+func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state model
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	timeout, diags := state.Timeouts.Read(ctx, readTimeout)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	img, err := r.get(bounded, state.ID.ValueString())
+	switch {
+	case backends.CodeOf(err) == backends.NotFound:
+		resp.State.RemoveResource(ctx)
+		return
+	case err != nil:
+		r.provider.AddError(&resp.Diagnostics, tfx.Read, named(err, "read", &state))
+		return
+	}
+	state.adopted(img)
+	state.observed(img)
+	if now := img.Fingerprint; now != "" && (state.Fingerprint.IsNull() || comparable(now, state.Fingerprint.ValueString())) {
+		state.Fingerprint = text(digest(now))
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
+
+	if !state.LocalPath.IsNull() && state.Checksum.IsNull() {
+		previous, diags := localFingerprint(ctx, req.Private)
+		resp.Diagnostics.Append(diags...)
+		// A file that is gone or unreadable is no fault of the image.
+		if local, err := diskimage.Fingerprint(ctx, diskimage.Source{Path: state.LocalPath.ValueString()}, previous); err == nil && local != previous {
+			resp.Diagnostics.Append(keepLocalFingerprint(ctx, resp.Private, local)...)
+		}
+	}
+}
+
+func (r *Resource) get(ctx context.Context, id string) (backends.Image, error) {
+	backend, _, err := r.provider.Connect(ctx)
+	if err != nil {
+		return backends.Image{}, err
+	}
+	img, err := backend.GetImage(ctx, id)
+	if err != nil {
+		return backends.Image{}, backends.Wrap(err, "read", backends.ImageObject(id))
+	}
+	return img, nil
+}

@@ -1,0 +1,44 @@
+// Package image is the resource virtrigaud_image: a disk or ISO image that is
+// streamed from a URL or a local file to the hypervisor, verified on the way,
+// and not transferred again while its content stays the same.
+package image
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+)
+
+// How long operations may take where timeouts does not say.
+const (
+	createTimeout = time.Hour
+	readTimeout   = 2 * time.Minute
+	deleteTimeout = 10 * time.Minute
+)
+
+// Resource is virtrigaud_image.
+type Resource struct {
+	provider *tfx.ProviderData
+}
+
+var (
+	_ resource.ResourceWithConfigure   = (*Resource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*Resource)(nil)
+	_ resource.ResourceWithImportState = (*Resource)(nil)
+)
+
+// NewResource makes the resource.
+func NewResource() resource.Resource { return &Resource{} }
+
+// Metadata names the resource.
+func (r *Resource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_image"
+}
+
+// Configure takes the connection from the provider.
+func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.provider = tfx.FromConfigure(req.ProviderData, &resp.Diagnostics)
+}

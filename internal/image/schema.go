@@ -1,0 +1,137 @@
+package image
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/boolplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+)
+
+const description = `A disk or ISO image on the hypervisor, brought there from a URL or a local file.
+
+The image is streamed: it is decompressed (gzip, xz, zstd, bzip2) and checked on its way and never stored on the machine
+that runs Terraform. An image that is on the hypervisor already, with the same name and the same content, is taken as
+it is (` + "`cached`" + `). When a transfer fails or is interrupted, nothing is left behind.
+
+What makes Terraform replace an image:
+
+* a changed ` + "`checksum`" + `: the content is another;
+* a local file whose content changed. Size and time of modification are compared at plan, and the file is read only
+  when they changed. Once the image exists the file may be gone;
+* another ` + "`url`" + ` or ` + "`local_path`" + `, unless the checksum shows that the content is the same.
+
+What a URL answers is not looked at by ` + "`terraform plan`" + `: its content is taken as fixed until ` + "`checksum`" + ` or ` + "`url`" + ` changes.
+Virtual machines made from an image are not touched when it is replaced, see ` + "`on_image_change`" + ` of ` + "`virtrigaud_vm`" + `.`
+
+// Schema describes the resource.
+func (r *Resource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: description,
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{
+				MarkdownDescription: "Name of the image on the hypervisor, unique within its storage. Another name makes another image.",
+				Required:            true,
+				Validators: []validator.String{
+					stringvalidator.LengthBetween(1, 128),
+					stringvalidator.RegexMatches(regexp.MustCompile(`^[^/\\\pC]*$`), "must not contain a slash, a backslash or a control character"),
+				},
+				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
+			},
+			"url": schema.StringAttribute{
+				MarkdownDescription: "Where the image is downloaded from: `http://` or `https://`. Exactly one of `url` and `local_path` is set. " +
+					"A user name and password in it are sent to that host only; like the whole URL they are stored in the state. " +
+					"Of the environment only the proxy variables are used.",
+				Optional: true,
+				Validators: []validator.String{
+					stringvalidator.ExactlyOneOf(path.MatchRoot("local_path")),
+					urlValidator{},
+				},
+			},
+			"local_path": schema.StringAttribute{
+				MarkdownDescription: "Path of a file on the machine that runs Terraform. It must exist at plan unless the image exists already. " +
+					"Where another resource writes the file, refer to an attribute of that resource which is known only after it was made.",
+				Optional:   true,
+				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+			},
+			"checksum": schema.StringAttribute{
+				MarkdownDescription: "What the file as published, before decompression, must have: `sha256:DIGEST` (also `sha512`, `sha384`, `sha1`, `md5`), " +
+					"or `file:` and the URL or path of a list such as `SHA256SUMS` that names the file. Unset: nothing but the length is checked. " +
+					"A list is read at creation, and at plan only where `checksum`, `url` or `local_path` changed.",
+				Optional:   true,
+				Validators: []validator.String{checksumValidator{}},
+			},
+			"format": schema.StringAttribute{
+				MarkdownDescription: "Format of the file: `qcow2`, `raw`, `vmdk`, `vdi`, `vhd`, `vhdx` or `iso`. Unset: found by content. " +
+					"Set: the content must be in this format; `raw` and `iso` also override what the content looks like, since a raw disk may hold anything.",
+				Optional:      true,
+				Computed:      true,
+				Validators:    []validator.String{stringvalidator.OneOf("qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "iso")},
+				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown(), stringplanmodifier.RequiresReplaceIfConfigured()},
+			},
+			"target_format": schema.StringAttribute{
+				MarkdownDescription: "Format to store the image in: `qcow2`, `raw` or `vmdk`. Unset: the format of the file. " +
+					"Another one needs the capability `image_conversion`.",
+				Optional:      true,
+				Computed:      true,
+				Validators:    []validator.String{stringvalidator.OneOf("qcow2", "raw", "vmdk")},
+				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown(), stringplanmodifier.RequiresReplaceIfConfigured()},
+			},
+			"storage": schema.StringAttribute{
+				MarkdownDescription: "Storage (pool, datastore) to keep the image in. Unset: the provider's default.",
+				Optional:            true,
+				Computed:            true,
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown(), stringplanmodifier.RequiresReplaceIfConfigured()},
+			},
+			"kind": schema.StringAttribute{
+				MarkdownDescription: "What the image is: `disk`, from which VMs are made, or `iso`, for a CD drive. Default `disk`.",
+				Optional:            true,
+				Computed:            true,
+				Default:             stringdefault.StaticString(kindDisk),
+				Validators:          []validator.String{stringvalidator.OneOf(kindDisk, kindISO)},
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+			},
+			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
+				Create: true, Read: true, Delete: true,
+				CreateDescription: "How long the transfer may take, such as `90m`. Default `1h`.",
+				ReadDescription:   "How long a refresh may take. Default `2m`.",
+				DeleteDescription: "How long the deletion may take. Default `10m`.",
+			}),
+			"id": schema.StringAttribute{
+				MarkdownDescription: "Id of the image, for `image` and `cdrom` of `virtrigaud_vm`.",
+				Computed:            true,
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"size_bytes": schema.Int64Attribute{
+				MarkdownDescription: "Size in bytes that a guest sees.",
+				Computed:            true,
+				PlanModifiers:       []planmodifier.Int64{int64planmodifier.UseStateForUnknown()},
+			},
+			"path": schema.StringAttribute{
+				MarkdownDescription: "Where the hypervisor keeps the image.",
+				Computed:            true,
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"cached": schema.BoolAttribute{
+				MarkdownDescription: "Whether the image was found on the hypervisor at creation, so that nothing was transferred.",
+				Computed:            true,
+				PlanModifiers:       []planmodifier.Bool{boolplanmodifier.UseStateForUnknown()},
+			},
+			"fingerprint": schema.StringAttribute{
+				MarkdownDescription: "What tells versions of the content apart: the digest of the file, or what the server said of it (ETag, time of modification). " +
+					"Null where nothing is known.",
+				Computed: true,
+			},
+		},
+	}
+}
