@@ -15,8 +15,9 @@ import (
 // An interface is found by its MAC address and named after its key: a name that the kernel
 // derives from the bus changes with the machine type or the hypervisor, and some renderers
 // write the name into what they keep. The entry's id equals that name because older renderers
-// look one up by the other. A default route is spelled 0.0.0.0/0, because "default" is an invalid
-// network to cloud-init 22.4 and gateway4 is deprecated in netplan.
+// look one up by the other. The default route is spelled 0.0.0.0/0, because "default" is an invalid
+// network to cloud-init 22.4 and gateway4 is deprecated in netplan; the one of IPv6 is gateway6
+// all the same, because 22.4 makes ::/64 of ::/0 wherever it does not write netplan files.
 func renderNetwork(spec *backends.VMSpec, ci *backends.CloudInit, nics []NIC) (string, error) {
 	if ci.NetworkConfig != nil && *ci.NetworkConfig != "" {
 		return *ci.NetworkConfig, nil
@@ -135,9 +136,14 @@ func (w *netWriter) addresses(cfg backends.NIC) {
 	}
 	w.list(4, "addresses", list)
 
-	var routes []route
-	routes = append(routes, routesOf(cfg.IPv4, "0.0.0.0/0")...)
-	routes = append(routes, routesOf(cfg.IPv6, "::/0")...)
+	routes := routesOf(cfg.IPv4, "0.0.0.0/0")
+	for i, r := range routesOf(cfg.IPv6, "::/0") {
+		if i == 0 && cfg.IPv6.Gateway != "" && !r.onLink {
+			w.line(4, "gateway6: %s", quote(r.Via))
+			continue
+		}
+		routes = append(routes, r)
+	}
 	if len(routes) == 0 {
 		return
 	}

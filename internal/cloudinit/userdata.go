@@ -81,16 +81,15 @@ func renderUserData(ci *backends.CloudInit) string {
 	f, _ := detect(user)
 	if f.prefix == cloudConfigHeader {
 		if root, err := parseYAML(user); err == nil {
-			if root == nil || root.Kind == yaml.MappingNode && len(root.Content) == 0 ||
-				root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-				return cloudConfigHeader + "\n" + own.yaml()
-			}
 			own = own.without(root)
 			if own.empty() {
 				return user
 			}
-			if text, ok := own.addTo(user, root); ok {
+			if text, ok := own.addTo(user); ok {
 				return text
+			}
+			if root != nil && root.Kind == yaml.MappingNode && len(root.Content) == 0 { // {}
+				return cloudConfigHeader + "\n" + own.yaml()
 			}
 		}
 	}
@@ -197,7 +196,7 @@ func userNames(users *yaml.Node) []string {
 
 // addTo adds c to the user's text without changing any of its lines. ok is false where the
 // result would not parse as the user's mapping with c added, say after a flow mapping.
-func (c ownConfig) addTo(text string, root *yaml.Node) (merged string, ok bool) {
+func (c ownConfig) addTo(text string) (merged string, ok bool) {
 	want, ok := decodeMap(text)
 	if !ok {
 		return "", false
@@ -283,10 +282,12 @@ func insertItems(text, key string, c ownConfig) (string, bool) {
 	return b.String(), true
 }
 
+// decodeMap decodes a mapping; a document without content is an empty one.
 func decodeMap(text string) (m map[string]any, ok bool) {
-	root, err := parseYAML(text)
-	if err != nil || root == nil || root.Kind != yaml.MappingNode {
+	root, err := mapping(text)
+	if err != nil {
 		return nil, false
 	}
+	m = map[string]any{}
 	return m, root.Decode(&m) == nil
 }

@@ -3,7 +3,6 @@ package cloudinit
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -123,48 +122,13 @@ func (v *validator) userData(p backends.Path, text string) *yaml.Node {
 func (v *validator) document(p backends.Path, text string) *yaml.Node {
 	doc, err := mapping(text)
 	if err != nil {
-		v.errorf(p, "The text must be a YAML mapping (key: value): %s.", yamlMistake(err))
+		v.errorf(p, "cloud-init could not read this: %s.", yamlMistake(err))
 		return nil
 	}
 	if text == "" {
 		return nil
 	}
 	return doc
-}
-
-var yamlLine = regexp.MustCompile(`line (\d+)`)
-
-// yamlMistake says where YAML is wrong. The parser's own words may quote a value, which may be
-// a secret, so only well-known ones pass.
-func yamlMistake(err error) string {
-	text := err.Error()
-	reason := "it is not valid YAML"
-	for _, known := range []string{
-		"mapping values are not allowed in this context", "found character that cannot start any token",
-		"did not find expected key", "did not find expected '-' indicator", "could not find expected ':'",
-		"did not find expected ',' or ']'", "did not find expected ',' or '}'", "found unexpected end of stream",
-		"found a tab character that violates indentation", "block sequence entries are not allowed in this context",
-		"already defined", "excessive aliasing",
-	} {
-		if strings.Contains(text, known) {
-			reason = known
-			break
-		}
-	}
-	switch {
-	case reason == "already defined":
-		reason = "a key stands there twice"
-	case strings.Contains(text, errNotMapping.Error()):
-		return "it is something else"
-	case strings.Contains(text, errSecondDocument.Error()):
-		return errSecondDocument.Error()
-	}
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			return fmt.Sprintf("line %d: %s", n, reason)
-		}
-	}
-	return reason
 }
 
 var userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`)

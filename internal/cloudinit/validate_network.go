@@ -136,9 +136,13 @@ func (v *validator) gateway(p backends.Path, text string, version int, subnets [
 			return
 		}
 	}
+	if onLink(ip, subnets) {
+		return
+	}
 	// A host prefix (/32, /128) says that each other host is behind the gateway, which is
 	// then on the link by decree.
-	if onLink(ip, subnets) || slices.ContainsFunc(subnets, netip.Prefix.IsSingleIP) {
+	if slices.ContainsFunc(subnets, netip.Prefix.IsSingleIP) {
+		v.warnf(p, "The gateway %s is outside of the VM's address, which is one host only: that works in guests whose cloud-init writes netplan files, which can say that a gateway is on the link.", text)
 		return
 	}
 	v.errorf(p, "The gateway %s is not in the network %s of the VM's address, so the VM could not reach it: correct the gateway or the prefix.", text, subnets[0].Masked())
