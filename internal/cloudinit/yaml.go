@@ -52,8 +52,8 @@ func parseYAML(text string) (root *yaml.Node, err error) {
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errSecondDocument
 	}
-	var any any
-	if err := doc.Decode(&any); err != nil {
+	var value any
+	if err := doc.Decode(&value); err != nil {
 		return nil, err
 	}
 	if len(doc.Content) == 0 {
