@@ -5,6 +5,7 @@ package tfx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -110,14 +111,25 @@ func (d *ProviderData) settled() (backends.Backend, backends.Info, error, bool) 
 func (d *ProviderData) dial(ctx context.Context) (backends.Backend, backends.Info, error) {
 	b, err := d.open(ctx)
 	if err != nil {
-		return nil, backends.Info{}, backends.Wrap(err, "connect", d.object())
+		return nil, backends.Info{}, d.refused(err)
 	}
 	info, err := b.Info(ctx)
 	if err != nil {
 		_ = b.Close() // the first cause is what counts
-		return nil, backends.Info{}, backends.Wrap(err, "connect", d.object())
+		return nil, backends.Info{}, d.refused(err)
 	}
 	return b, info, nil
+}
+
+// refused is err as resources may show it: what it blames is in the provider
+// block, where a resource's diagnostic cannot point.
+func (d *ProviderData) refused(err error) error {
+	err = backends.Wrap(err, "connect", d.object())
+	var e *backends.Error
+	if errors.As(err, &e) {
+		return e.At("")
+	}
+	return err
 }
 
 func (d *ProviderData) object() string { return "to the " + string(d.kind) + " backend" }

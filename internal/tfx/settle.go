@@ -19,6 +19,8 @@ const (
 	// Omit shows the prior value, null where there is none: an input that the
 	// hypervisor does not fill in.
 	Omit
+	// Clear shows null.
+	Clear
 )
 
 // Settle replaces the unknown values of a plan that stand for "not configured"
@@ -62,6 +64,8 @@ func (s *settler) unset(p backends.Path, v tftypes.Value, prior *tftypes.Value, 
 	switch {
 	case choice == Renew:
 		return v
+	case choice == Clear:
+		return tftypes.NewValue(v.Type(), nil)
 	case existed && prior != nil:
 		return *prior
 	case choice == Omit:
@@ -134,16 +138,55 @@ func at(l []tftypes.Value, i int) *tftypes.Value {
 }
 
 // WithoutUnknowns replaces every unknown value by null, so that a plan can be
-// decoded into plain Go values. replaced reports whether there was one.
+// decoded into plain Go values. A list or set with anything unknown in it is
+// null as a whole, and so is a map of plain values: half a list says nothing.
+// replaced reports whether there was any.
 func WithoutUnknowns(v tftypes.Value) (known tftypes.Value, replaced bool, err error) {
-	known, err = tftypes.Transform(v, func(_ *tftypes.AttributePath, v tftypes.Value) (tftypes.Value, error) {
-		if !v.IsKnown() {
-			replaced = true
-			return tftypes.NewValue(v.Type(), nil), nil
+	s := settler{}
+	known = s.known(v)
+	return known, !v.IsFullyKnown(), s.err
+}
+
+func (s *settler) known(v tftypes.Value) tftypes.Value {
+	if v.IsFullyKnown() {
+		return v
+	}
+	if v.IsKnown() && !v.IsNull() && keyedByName(v.Type()) {
+		vs := s.members(v)
+		for name, child := range vs {
+			vs[name] = s.known(child)
 		}
-		return v, nil
-	})
-	return known, replaced, err
+		return tftypes.NewValue(v.Type(), vs)
+	}
+	return tftypes.NewValue(v.Type(), nil)
+}
+
+// keyedByName reports whether a type is an object or a map of objects.
+func keyedByName(t tftypes.Type) bool {
+	switch t := t.(type) {
+	case tftypes.Object:
+		return true
+	case tftypes.Map:
+		_, objects := t.ElementType.(tftypes.Object)
+		return objects
+	}
+	return false
+}
+
+// OnlyKnown replaces every attribute of an object that has anything unknown in
+// it by null: what is left can be judged by itself.
+func OnlyKnown(v tftypes.Value) (tftypes.Value, error) {
+	s := settler{}
+	vs := s.optional(&v)
+	if vs == nil {
+		return tftypes.NewValue(v.Type(), nil), s.err
+	}
+	for name, child := range vs {
+		if !child.IsFullyKnown() {
+			vs[name] = tftypes.NewValue(child.Type(), nil)
+		}
+	}
+	return tftypes.NewValue(v.Type(), vs), s.err
 }
 
 // Conform returns what may be written to state after an apply: everything that
@@ -180,9 +223,5 @@ func (s *settler) conform(planned tftypes.Value, observed *tftypes.Value) tftype
 		}
 		return tftypes.NewValue(planned.Type(), vs)
 	}
-	known, _, err := WithoutUnknowns(planned)
-	if err != nil && s.err == nil {
-		s.err = err
-	}
-	return known
+	return s.known(planned)
 }

@@ -1,0 +1,69 @@
+package vm
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// Create implements resource.Resource. As soon as the VM exists its id is in
+// state, so that whatever fails or is interrupted later leaves a tainted VM and
+// never a forgotten one.
+func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	c := newCoder(ctx, &resp.Diagnostics)
+	plan, config := c.decode(ctx, req.Plan.Raw), c.decode(ctx, req.Config.Raw)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := within(ctx, &resp.Diagnostics, plan.Timeouts.Create, createTimeout)
+	defer cancel()
+	b, info, err := r.data.Connect(ctx)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
+		return
+	}
+	spec := plan.Spec()
+	withWriteOnly(spec, config)
+	spec.CreateToken = uuid.NewString()
+
+	id, warnings, err := machine.Create(ctx, b, spec, nil, machine.CreateOptions{
+		Power:   initialPower(plan),
+		Wait:    plan.WaitFor.Options(),
+		Created: func(id backends.ID) { r.remember(ctx, c, plan, id, info.Backend, resp) },
+	})
+	tfx.AddWarnings(&resp.Diagnostics, warnings)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
+		return
+	}
+	vm, err := look(ctx, b, id, 0)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
+		return
+	}
+	resp.State.Raw = c.applied(ctx, req.Plan.Raw, vm, info.Backend)
+}
+
+// remember puts a VM that exists, and of which no more is known yet, into
+// state. Should it stay at that, the VM is tainted; it is then not protected,
+// because the next apply must be able to clean it up.
+func (r *Resource) remember(ctx context.Context, c coder, plan *vmschema.VM, id backends.ID, kind backends.Kind, resp *resource.CreateResponse) {
+	partial, name, backend, unprotected := *plan, string(id), string(kind), false
+	partial.ID, partial.Backend, partial.Protected = &name, &backend, &unprotected
+	resp.State.Raw = c.encode(ctx, &partial)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, identity{ID: &name, Backend: &backend})...)
+}
+
+// initialPower is the state to leave a new VM in.
+func initialPower(plan *vmschema.VM) backends.PowerState {
+	if plan.PowerState == nil {
+		return backends.Running
+	}
+	return backends.PowerState(*plan.PowerState)
+}

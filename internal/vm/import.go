@@ -1,0 +1,73 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+)
+
+// ImportState implements resource.ResourceWithImportState: by id, by name, as
+// `name=NAME` where a name looks like an id, or by identity. Only the id goes
+// into state; Read adopts the rest.
+func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	asked := req.ID
+	if asked == "" && req.Identity != nil {
+		var want identity
+		resp.Diagnostics.Append(req.Identity.Get(ctx, &want)...)
+		if resp.Diagnostics.HasError() {
+			return
+		}
+		if kind := deref(want.Backend); kind != "" && kind != string(r.data.Kind()) {
+			resp.Diagnostics.AddError("Another hypervisor",
+				fmt.Sprintf("The identity names the backend %q, and this provider is configured for %q. Use the provider configuration of that hypervisor.", kind, r.data.Kind()))
+			return
+		}
+		asked = deref(want.ID)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	b, info, err := r.data.Connect(ctx)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Import, err)
+		return
+	}
+	id, err := find(ctx, b, asked)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Import, err)
+		return
+	}
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), string(id))...)
+	if resp.Identity != nil {
+		name, kind := string(id), string(info.Backend)
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, identity{ID: &name, Backend: &kind})...)
+	}
+}
+
+// find returns the id of the VM that asked means: an id, else a name.
+func find(ctx context.Context, b backends.Backend, asked string) (backends.ID, error) {
+	if name, ok := strings.CutPrefix(asked, "name="); ok {
+		return machine.Find(ctx, b, name)
+	}
+	vm, err := machine.Get(ctx, b, backends.ID(asked), backends.AspectRuntime)
+	if err == nil {
+		return vm.ID, nil
+	}
+	// A driver may say that what looks like a name cannot be an id.
+	if code := backends.CodeOf(err); code != backends.NotFound && code != backends.Invalid {
+		return "", err
+	}
+	id, err := machine.Find(ctx, b, asked)
+	if errors.Is(err, backends.ErrNotFound) {
+		return "", backends.Errorf(backends.NotFound, "find", backends.VMObject(asked), "no VM has this id or name").
+			Advise("Import by the VM's id, or by its name as name=NAME.")
+	}
+	return id, err
+}

@@ -1,0 +1,159 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// ModifyPlan implements resource.ResourceWithModifyPlan. It holds the changes
+// against the hypervisor's catalogue, which is asked for once, and says of the
+// computed values which the changes may alter; all others stay known. Terraform
+// calls it again during apply, where it must come to the same plan.
+func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	c := newCoder(ctx, &resp.Diagnostics)
+	if req.Plan.Raw.IsNull() {
+		refuse(&resp.Diagnostics, c.decode(ctx, req.State.Raw), "destroyed")
+		return
+	}
+	info, connected := r.hypervisor(ctx, &resp.Diagnostics)
+	config := c.decode(ctx, req.Config.Raw)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if req.State.Raw.IsNull() {
+		planned := c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(config))
+		resp.Plan.Raw = planned
+		if plan := c.decode(ctx, planned); connected && !resp.Diagnostics.HasError() {
+			spec := plan.Spec()
+			tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, &backends.VMSpec{}, spec,
+				backends.Requirements(spec), backends.CheckOptions{}))
+		}
+		return
+	}
+	if req.Plan.Raw.Equal(req.State.Raw) {
+		return
+	}
+	prior := c.decode(ctx, req.State.Raw)
+	plan := c.decode(ctx, c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(config)))
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if replaced := replacement(req.State.Raw, req.Plan.Raw, plan); len(replaced) > 0 {
+		refuse(&resp.Diagnostics, prior, "replaced")
+		resp.RequiresReplace = append(resp.RequiresReplace, replaced...)
+		return
+	}
+	step := newTransition(prior, plan, config)
+	policy := backends.RestartPolicy(deref(plan.RestartPolicy))
+	if connected {
+		tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, step.from, step.to, step.changes,
+			backends.CheckOptions{Running: step.running(), Policy: policy}))
+		if step.reboot && step.running() {
+			resp.Diagnostics.AddAttributeWarning(path.Root("reboot_triggers"), "This change restarts the VM",
+				fmt.Sprintf("VM %q: reboot_triggers changed, so the VM is shut down and started again during apply.", deref(prior.Name)))
+		}
+	}
+	resp.Plan.Raw = c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw,
+		renewing(unset(config), step, info.Catalogue, policy, !req.Config.Raw.IsFullyKnown()))
+}
+
+// hypervisor returns what the hypervisor says of itself; ok is false where the
+// provider is not configured yet, so that there is nothing to check against.
+func (r *Resource) hypervisor(ctx context.Context, diags *diag.Diagnostics) (info backends.Info, ok bool) {
+	if !r.data.Configured() {
+		return backends.Info{}, false
+	}
+	info, err := r.data.Info(ctx)
+	r.data.AddError(diags, tfx.Plan, err)
+	return info, err == nil
+}
+
+func (c coder) settle(planned, config, prior tftypes.Value, rule func(backends.Path) tfx.Unset) tftypes.Value {
+	v, err := tfx.Settle(planned, config, prior, rule)
+	if err != nil {
+		c.fault(err)
+	}
+	return v
+}
+
+// unset is what a plan shows of values that are not configured, before it is
+// known what changes.
+func unset(config *vmschema.VM) func(backends.Path) tfx.Unset {
+	return func(p backends.Path) tfx.Unset {
+		switch {
+		case p == "cloud_init.user_data" && config.CloudInit != nil && config.CloudInit.UserDataWOVersion != nil:
+			return tfx.Clear // a secret that became write-only must not stay in state
+		case p == "cpu.max_cores" && config.CPU != nil && config.CPU.Cores != nil,
+			p == "memory.max_mib" && config.Memory != nil && config.Memory.SizeMiB != nil:
+			return tfx.Renew // it follows what is configured
+		case vmschema.InputOnly(p):
+			return tfx.Omit
+		}
+		return tfx.Keep
+	}
+}
+
+// renewing adds to rule what a transition may alter. With open questions in the
+// configuration nobody knows, and Terraform will ask again during apply, where
+// nothing may be unknown that is known now.
+func renewing(rule func(backends.Path) tfx.Unset, t *transition, cat backends.Catalogue, policy backends.RestartPolicy, open bool) func(backends.Path) tfx.Unset {
+	restarts := t.restarts(cat, policy)
+	return func(p backends.Path) tfx.Unset {
+		altered := false
+		switch p.Generic() {
+		case "status":
+			altered = t.switches()
+		case "host":
+			altered = t.migrates() || t.switches() || restarts
+		case "ip_address", "ip_addresses", "networks.ip_addresses", "guest":
+			altered = t.switches() || t.rewires() || restarts
+		case "disks.device", "disks.path":
+			altered = t.changed("disks")
+		}
+		if altered || open && volatile(p) {
+			return tfx.Renew
+		}
+		return rule(p)
+	}
+}
+
+// volatile reports whether a computed value can change at all.
+func volatile(p backends.Path) bool {
+	switch p.Generic() {
+	case "status", "host", "ip_address", "ip_addresses", "networks.ip_addresses", "guest", "disks.device", "disks.path":
+		return true
+	}
+	return false
+}
+
+// replacement returns the attributes that make the VM anew.
+func replacement(prior, planned tftypes.Value, plan *vmschema.VM) path.Paths {
+	if deref(plan.OnImageChange) != vmschema.ImageReplace {
+		return nil
+	}
+	var paths path.Paths
+	for _, name := range []string{"image", "template"} {
+		was, is := attribute(prior, name), attribute(planned, name)
+		if !was.IsNull() && !was.Equal(is) {
+			paths = append(paths, path.Root(name))
+		}
+	}
+	return paths
+}
+
+func attribute(v tftypes.Value, name string) tftypes.Value {
+	var all map[string]tftypes.Value
+	if err := v.As(&all); err != nil {
+		return tftypes.NewValue(tftypes.String, nil)
+	}
+	return all[name]
+}

@@ -1,0 +1,62 @@
+package vm
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// Read implements resource.Resource. Only the hypervisor's own "not found"
+// takes a VM out of state.
+func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	if !r.data.Configured() { // nothing to ask: what state says stays
+		return
+	}
+	c := newCoder(ctx, &resp.Diagnostics)
+	prior := c.decode(ctx, req.State.Raw)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := within(ctx, &resp.Diagnostics, prior.Timeouts.Read, readTimeout)
+	defer cancel()
+	b, info, err := r.data.Connect(ctx)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Read, err)
+		return
+	}
+	var more backends.Aspects
+	if adopting(prior) {
+		more = backends.AspectSeed
+	}
+	vm, err := look(ctx, b, backends.ID(deref(prior.ID)), more)
+	switch {
+	case errors.Is(err, backends.ErrNotFound):
+		resp.State.RemoveResource(ctx)
+		return
+	case err != nil:
+		r.data.AddError(&resp.Diagnostics, tfx.Read, err)
+		return
+	}
+	now := vmschema.Flatten(vm, info.Backend, known(prior))
+	now.Timeouts = prior.Timeouts
+	resp.State.Raw = c.encode(ctx, now)
+	if resp.Identity != nil {
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, identity{ID: now.ID, Backend: now.Backend})...)
+	}
+}
+
+// adopting reports whether a state holds no more than an id: it was imported.
+func adopting(state *vmschema.VM) bool { return state.Name == nil }
+
+// known is prior, or nil for one that was imported.
+func known(prior *vmschema.VM) *vmschema.VM {
+	if adopting(prior) {
+		return nil
+	}
+	return prior
+}

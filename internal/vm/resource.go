@@ -1,0 +1,71 @@
+// Package vm is the resource and the data source virtrigaud_vm.
+package vm
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// The default timeouts, as the schema documents them.
+const (
+	createTimeout = 20 * time.Minute
+	readTimeout   = 5 * time.Minute
+	updateTimeout = 20 * time.Minute
+	deleteTimeout = 10 * time.Minute
+)
+
+// Resource is virtrigaud_vm.
+type Resource struct{ data *tfx.ProviderData }
+
+var (
+	_ resource.ResourceWithConfigure      = (*Resource)(nil)
+	_ resource.ResourceWithIdentity       = (*Resource)(nil)
+	_ resource.ResourceWithImportState    = (*Resource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
+	_ resource.ResourceWithValidateConfig = (*Resource)(nil)
+)
+
+// NewResource returns the resource.
+func NewResource() resource.Resource { return &Resource{} }
+
+// Metadata implements resource.Resource.
+func (r *Resource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_vm"
+}
+
+// Schema implements resource.Resource.
+func (r *Resource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A virtual machine. The same block applies on every hypervisor; what one cannot do is an error at plan time, on the attribute that asks for it.\n\n" +
+			"What is unset is the hypervisor's choice, is read into state, and never shows as a difference. " +
+			"Changes are made while the VM runs where the hypervisor can, else with a restart that the plan announces; " +
+			"the VM is never replaced unless `on_image_change` asks for it.",
+		Attributes: vmschema.Attributes(ctx, vmschema.Define),
+	}
+}
+
+// IdentitySchema implements resource.ResourceWithIdentity.
+func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{
+		"id":      identityschema.StringAttribute{RequiredForImport: true, Description: "Id of the VM on its hypervisor."},
+		"backend": identityschema.StringAttribute{OptionalForImport: true, Description: "Kind of hypervisor; it must be the configured one."},
+	}}
+}
+
+// identity is the model of IdentitySchema.
+type identity struct {
+	ID      *string `tfsdk:"id"`
+	Backend *string `tfsdk:"backend"`
+}
+
+// Configure implements resource.ResourceWithConfigure.
+func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.data = tfx.FromConfigure(req.ProviderData, &resp.Diagnostics)
+}

@@ -1,0 +1,99 @@
+package vm
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// coder turns raw plans, states and configurations into models and back, and
+// collects what goes wrong.
+type coder struct {
+	schema schema.Schema
+	diags  *diag.Diagnostics
+}
+
+func newCoder(ctx context.Context, diags *diag.Diagnostics) coder {
+	return coder{schema: schema.Schema{Attributes: vmschema.Attributes(ctx, vmschema.Define)}, diags: diags}
+}
+
+// decode reads raw, with null for what is unknown. It returns nil for null.
+func (c coder) decode(ctx context.Context, raw tftypes.Value) *vmschema.VM {
+	known, _, err := tfx.WithoutUnknowns(raw)
+	if err != nil {
+		c.fault(err)
+		return nil
+	}
+	if known.IsNull() {
+		return nil
+	}
+	var m vmschema.VM
+	state := tfsdk.State{Raw: known, Schema: c.schema}
+	c.diags.Append(state.Get(ctx, &m)...)
+	return &m
+}
+
+// encode is the raw value of m.
+func (c coder) encode(ctx context.Context, m *vmschema.VM) tftypes.Value {
+	state := tfsdk.State{Raw: tftypes.NewValue(c.schema.Type().TerraformType(ctx), nil), Schema: c.schema}
+	c.diags.Append(state.Set(ctx, m)...)
+	return state.Raw
+}
+
+func (c coder) fault(err error) {
+	c.diags.AddError("Unable to read the plan", err.Error()+"\n\nThis is a fault of the provider; please report it.")
+}
+
+// applied is what state shows after an apply: the plan, completed by what the
+// hypervisor says now.
+func (c coder) applied(ctx context.Context, planned tftypes.Value, vm *backends.VM, kind backends.Kind) tftypes.Value {
+	plan := c.decode(ctx, planned)
+	if c.diags.HasError() {
+		return planned
+	}
+	raw, err := tfx.Conform(planned, c.encode(ctx, vmschema.Flatten(vm, kind, plan)))
+	if err != nil {
+		c.fault(err)
+	}
+	return raw
+}
+
+// look reads all that state shows of a VM; the guest is asked once, briefly.
+func look(ctx context.Context, b backends.Backend, id backends.ID, more backends.Aspects) (*backends.VM, error) {
+	return machine.Get(ctx, b, id, backends.AspectConfig|backends.AspectRuntime|backends.AspectGuest|more)
+}
+
+// within bounds ctx by a timeout of the resource, given as the method that
+// tells it and its default.
+func within(ctx context.Context, diags *diag.Diagnostics, timeout func(context.Context, time.Duration) (time.Duration, diag.Diagnostics), otherwise time.Duration) (context.Context, context.CancelFunc) {
+	d, bad := timeout(ctx, otherwise)
+	diags.Append(bad...)
+	if d <= 0 {
+		d = otherwise
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// withWriteOnly adds to spec what only the configuration holds.
+func withWriteOnly(spec *backends.VMSpec, config *vmschema.VM) {
+	if spec.CloudInit != nil && config != nil && config.CloudInit != nil && config.CloudInit.UserDataWO != nil {
+		spec.CloudInit.UserData = config.CloudInit.UserDataWO
+	}
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

@@ -1,0 +1,106 @@
+package vm
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// transition is what lies between a prior state and a plan. The plan's checks
+// and the apply are both made from it, so they cannot disagree.
+type transition struct {
+	from, to *backends.VMSpec
+	changes  []backends.Change
+	status   backends.PowerState // in which the prior state saw the VM
+	power    backends.PowerState // that the configuration asks for; "" is unmanaged
+	reboot   bool
+}
+
+func newTransition(prior, plan, config *vmschema.VM) *transition {
+	t := &transition{
+		from: prior.Spec(), to: plan.Spec(),
+		status: backends.PowerState(deref(prior.Status)),
+		reboot: prior.RebootTriggers != nil && plan.RebootTriggers != nil && !maps.Equal(prior.RebootTriggers, plan.RebootTriggers),
+	}
+	if config != nil {
+		t.power = backends.PowerState(deref(config.PowerState))
+	}
+	// What is taken out of the configuration is taken out of the VM, where nil
+	// would mean to leave it alone.
+	if t.to.CDROM == nil && t.from.CDROM != nil {
+		t.to.CDROM = &backends.CDROM{}
+	}
+	if t.to.HostDevices == nil && len(t.from.HostDevices) > 0 {
+		t.to.HostDevices = map[string]backends.HostDevice{}
+	}
+	t.changes = backends.Diff(t.from, t.to)
+	return t
+}
+
+// touches reports whether anything is to be done on the hypervisor.
+func (t *transition) touches() bool {
+	return len(t.changes) > 0 || t.reboot || t.switches()
+}
+
+// switches reports whether the power state is to change.
+func (t *transition) switches() bool { return t.power != "" && t.power != t.status }
+
+// running reports whether a change finds the VM running: it runs, or its saved
+// memory must be loaded for the change, and it is not about to be stopped.
+func (t *transition) running() bool {
+	return t.status != backends.Stopped && t.power != backends.Stopped
+}
+
+// restarts reports whether the VM is shut down and started on the way.
+func (t *transition) restarts(cat backends.Catalogue, policy backends.RestartPolicy) bool {
+	if !t.running() {
+		return false
+	}
+	if t.reboot {
+		return true
+	}
+	for _, c := range t.changes {
+		if policy != backends.RestartDefer && cat.ImpactOf(t.from, t.to, c).Effect == backends.EffectRestart {
+			return true
+		}
+	}
+	return false
+}
+
+// migrates reports whether the VM changes its host.
+func (t *transition) migrates() bool { return t.changed("placement.host", "placement.cluster") }
+
+// rewires reports whether a network interface comes, goes or changes.
+func (t *transition) rewires() bool { return t.changed("networks") }
+
+func (t *transition) changed(prefixes ...string) bool {
+	for _, c := range t.changes {
+		generic := c.Path.Generic()
+		for _, prefix := range prefixes {
+			if generic == prefix || strings.HasPrefix(generic, prefix+".") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readdresses reports whether the VM runs afterwards and may then have other addresses.
+func (t *transition) readdresses(cat backends.Catalogue) bool {
+	runs := t.power == backends.Running || t.power == "" && t.status == backends.Running
+	return runs && (t.switches() || t.rewires() || t.restarts(cat, backends.RestartWhenRequired))
+}
+
+// update is what machine.Apply takes.
+func (t *transition) update(plan *vmschema.VM) machine.Update {
+	return machine.Update{
+		From: t.from, To: t.to, Changes: t.changes,
+		Policy: backends.RestartPolicy(deref(plan.RestartPolicy)),
+		Stop:   plan.Shutdown.Options(),
+		Power:  t.power,
+		Reboot: t.reboot,
+	}
+}

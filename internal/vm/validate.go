@@ -1,0 +1,129 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
+)
+
+// ValidateConfig implements resource.ResourceWithValidateConfig: mistakes that
+// need no hypervisor to be seen. Attributes with anything unknown in them are
+// left for later.
+func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	raw, err := tfx.OnlyKnown(req.Config.Raw)
+	c := newCoder(ctx, &resp.Diagnostics)
+	if err != nil {
+		c.fault(err)
+		return
+	}
+	m := c.decode(ctx, raw)
+	if m == nil || resp.Diagnostics.HasError() {
+		return
+	}
+	v := validation{diags: &resp.Diagnostics, m: m}
+	v.source(attribute(req.Config.Raw, "disks").IsFullyKnown())
+	v.sizes()
+	v.firmware(attribute(req.Config.Raw, "firmware").IsKnown())
+	v.macs()
+	v.wait(attribute(req.Config.Raw, "networks").IsFullyKnown())
+	for _, p := range cloudinit.Validate(m.Spec()) {
+		if p.Warning {
+			resp.Diagnostics.AddAttributeWarning(tfx.Path(p.Path), "The guest may not do what this says", p.Text)
+			continue
+		}
+		resp.Diagnostics.AddAttributeError(tfx.Path(p.Path), "Invalid guest configuration", p.Text)
+	}
+}
+
+type validation struct {
+	diags *diag.Diagnostics
+	m     *vmschema.VM
+}
+
+func (v validation) errorf(p path.Path, summary, format string, args ...any) {
+	v.diags.AddAttributeError(p, summary, fmt.Sprintf(format, args...))
+}
+
+// source checks what the VM is made from.
+func (v validation) source(disksKnown bool) {
+	if v.m.Image == nil {
+		return
+	}
+	if v.m.Template != nil {
+		v.errorf(path.Root("template"), "More than one source", "image and template are both set; a VM is made from one of them.")
+	}
+	root, ok := v.m.Disks["root"]
+	switch {
+	case !disksKnown:
+	case !ok:
+		v.errorf(path.Root("disks"), "No disk for the image", `image is copied to the disk "root", which disks does not have. Add root = {}, or root = { size_gib = 20 } for another size than the image's.`)
+	case root != nil && root.Volume != nil:
+		v.errorf(path.Root("disks").AtMapKey("root").AtName("volume"), "No disk for the image", "image is copied to a new disk, and root is an existing one. Leave out image or volume.")
+	}
+}
+
+// sizes checks numbers against each other.
+func (v validation) sizes() {
+	atLeast := func(p path.Path, name string, value *int64, other string, floor *int64) {
+		if value != nil && floor != nil && *value < *floor {
+			v.errorf(p.AtName(name), "Too small", "%s is %d, which is less than %s (%d).", p.AtName(name), *value, p.AtName(other), *floor)
+		}
+	}
+	if cpu := v.m.CPU; cpu != nil {
+		p := path.Root("cpu")
+		atLeast(p, "max_cores", cpu.MaxCores, "cores", cpu.Cores)
+		atLeast(p, "limit_mhz", cpu.LimitMHz, "reservation_mhz", cpu.ReservationMHz)
+	}
+	if memory := v.m.Memory; memory != nil {
+		p := path.Root("memory")
+		atLeast(p, "max_mib", memory.MaxMiB, "size_mib", memory.SizeMiB)
+		atLeast(p, "limit_mib", memory.LimitMiB, "reservation_mib", memory.ReservationMiB)
+		atLeast(p, "size_mib", memory.SizeMiB, "reservation_mib", memory.ReservationMiB)
+	}
+}
+
+func (v validation) firmware(known bool) {
+	if !deref(v.m.SecureBoot) || !known || deref(v.m.Firmware) == "uefi" {
+		return
+	}
+	if v.m.Firmware == nil && v.m.Template != nil { // the template has its own
+		return
+	}
+	v.errorf(path.Root("secure_boot"), "Secure boot needs UEFI", `secure_boot = true needs firmware = "uefi".`)
+}
+
+// macs checks that no two interfaces share an address.
+func (v validation) macs() {
+	seen := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(v.m.Networks)) {
+		n := v.m.Networks[key]
+		if n == nil || n.MAC == nil {
+			continue
+		}
+		mac := strings.ToLower(strings.ReplaceAll(*n.MAC, "-", ":"))
+		if other, twice := seen[mac]; twice {
+			v.errorf(path.Root("networks").AtMapKey(key).AtName("mac"), "MAC address used twice", "The interfaces %q and %q of this VM both have %s.", other, key, mac)
+		}
+		seen[mac] = key
+	}
+}
+
+func (v validation) wait(networksKnown bool) {
+	if v.m.WaitFor == nil || v.m.WaitFor.Network == nil || !networksKnown || v.m.Networks == nil {
+		return
+	}
+	if _, ok := v.m.Networks[*v.m.WaitFor.Network]; !ok {
+		v.errorf(path.Root("wait_for").AtName("network"), "No such interface", "networks has no %q; it has %v.",
+			*v.m.WaitFor.Network, slices.Sorted(maps.Keys(v.m.Networks)))
+	}
+}
