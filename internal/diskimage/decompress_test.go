@@ -80,6 +80,21 @@ func TestDecompress(t *testing.T) {
 	}
 }
 
+// A download that breaks off is reported as that, not as bad compression.
+func TestCompressedDownloadCutShort(t *testing.T) {
+	content := noise(3, 3<<20)
+	for _, c := range []Compression{Gzip, XZ, Zstd} {
+		packed := compressWith(t, c, content)
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Accept-Ranges", "none")
+			w.Header().Set("Content-Length", fmt.Sprint(len(packed)))
+			cutAfter(w, packed, 1<<20)
+		})
+		_, _, err := readAll(t, Source{URL: s.URL, Limits: fast})
+		wantError(t, err, Incomplete, fmt.Sprintf("download cut short: 1048576 of %d bytes", len(packed)))
+	}
+}
+
 // What follows the compressed data belongs to the transfer: it is read, counted
 // and hashed, and it is an error unless it is padding.
 func TestTrailingBytes(t *testing.T) {

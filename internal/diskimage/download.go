@@ -76,10 +76,6 @@ func openDownload(ctx context.Context, s Source) (*download, error) {
 	d.version = versionOf(d.cur.Header)
 	d.total = d.cur.ContentLength
 	d.noRanges = strings.EqualFold(d.cur.Header.Get("Accept-Ranges"), "none")
-	if d.total > f.limits.MaxBytes {
-		d.Close()
-		return nil, errorf(TooLarge, "it has %d bytes, the limit is %d", d.total, f.limits.MaxBytes)
-	}
 	return d, nil
 }
 
@@ -207,9 +203,6 @@ func (d *download) accept(a *answer, drop error) error {
 			return changed
 		}
 		if d.total < 0 && total >= 0 {
-			if total > d.limits.MaxBytes {
-				return permanentError{errorf(TooLarge, "it has %d bytes, the limit is %d", total, d.limits.MaxBytes)}
-			}
 			d.total = total
 		}
 	case a.StatusCode == http.StatusRequestedRangeNotSatisfiable:

@@ -59,6 +59,9 @@ func TestCopySparseSkipsHoles(t *testing.T) {
 	defer im.Close()
 	seen := map[int64]bool{}
 	res, err := CopySparse(t.Context(), im, func(offset int64, r io.Reader) error {
+		if offset%blockSize != 0 {
+			t.Errorf("extent at %d, which is no multiple of %d", offset, blockSize)
+		}
 		p, err := io.ReadAll(r)
 		for at, want := range data {
 			if at >= offset && at < offset+int64(len(p)) {

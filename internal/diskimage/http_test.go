@@ -61,6 +61,16 @@ func TestDownload(t *testing.T) {
 			requests: 3,
 		},
 		{
+			name: "cut more often than tries are allowed, but with progress",
+			serve: func(w http.ResponseWriter, r *http.Request, n int) {
+				if n <= 5 {
+					w = &limited{w, 500_000}
+				}
+				serveContent(w, r, body)
+			},
+			requests: 6,
+		},
+		{
 			name: "cut with Last-Modified only",
 			serve: func(w http.ResponseWriter, r *http.Request, n int) {
 				if n > 1 && r.Header.Get("If-Range") != time.Unix(1700000000, 0).UTC().Format(http.TimeFormat) {
@@ -491,6 +501,24 @@ func TestUnreachable(t *testing.T) {
 	wantError(t, err, Unreachable, "cannot be reached", "refused", "tried 3 times")
 	if err != nil && strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the error shows secrets: %v", err)
+	}
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A timeout of the network is tried again and is not taken for the end of the
+// caller's own time, which callers report in another way.
+func TestNetworkTimeout(t *testing.T) {
+	tries := 0
+	_, _, err := readAll(t, Source{URL: "http://h/a", Limits: fast, Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+		tries++
+		return nil, fmt.Errorf("dial: %w", context.DeadlineExceeded)
+	})})
+	wantError(t, err, Unreachable, "cannot be reached: dial")
+	if tries != 3 || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%d tries, %v", tries, err)
 	}
 }
 

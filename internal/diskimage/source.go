@@ -137,6 +137,7 @@ func ValidateURL(raw string) error {
 
 // stream is the transferred bytes of a source, in order.
 type stream interface {
+	// Read answers io.EOF only after as many bytes as size says.
 	Read(p []byte) (int, error)
 	Close() error
 	// size is the number of bytes in total, or -1.

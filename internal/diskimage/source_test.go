@@ -3,9 +3,11 @@ package diskimage
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestValidateURL(t *testing.T) {
@@ -104,8 +106,18 @@ func TestLocalFileChanges(t *testing.T) {
 		change func(path string) error
 		kind   Kind
 	}{
-		"shrinks": {func(p string) error { return os.Truncate(p, 200<<10) }, Incomplete},
-		"grows":   {func(p string) error { return os.Truncate(p, 900<<10) }, Changed},
+		"shrinks":    {func(p string) error { return os.Truncate(p, 200<<10) }, Incomplete},
+		"is touched": {func(p string) error { return os.Chtimes(p, time.Time{}, time.Unix(1, 0)) }, Changed},
+		"grows": {func(p string) error {
+			info, err := os.Stat(p)
+			if err != nil {
+				return err
+			}
+			if err := os.Truncate(p, 900<<10); err != nil {
+				return err
+			}
+			return os.Chtimes(p, time.Time{}, info.ModTime()) // as on a coarse clock
+		}, Changed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := writeFile(t, "disk.img", noise(1, 500<<10))
@@ -123,14 +135,22 @@ func TestLocalFileChanges(t *testing.T) {
 }
 
 func TestLocalCancel(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	im, err := Open(ctx, Source{Path: writeFile(t, "disk.img", noise(1, 500<<10))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer im.Close()
-	cancel()
-	if err := im.Verify(); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
+	for _, c := range []Compression{None, Gzip, XZ, Zstd} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		im, err := Open(ctx, Source{Path: writeFile(t, "disk.img", compressWith(t, c, noise(1, 2<<20)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer im.Close()
+		cancel()
+		// It is not the compression's fault.
+		_, err = io.Copy(io.Discard, im)
+		if !errors.Is(err, context.Canceled) || KindOf(err) != 0 || !strings.Contains(err.Error(), "disk.img") {
+			t.Errorf("%s: got %v, want context.Canceled and the path", c, err)
+		}
+		if err := im.Verify(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: Verify: got %v, want context.Canceled", c, err)
+		}
 	}
 }

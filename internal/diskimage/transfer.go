@@ -10,8 +10,8 @@ import (
 const progressStep = 1 << 20
 
 // transfer counts and hashes the bytes of a stream as they pass. It answers
-// io.EOF only when all of them came and have the expected checksum; any other
-// end is an error, and it stays.
+// io.EOF only when they have the expected checksum; any other end is an error, and
+// it stays. That all of them came is for the stream to say: it knows why not.
 type transfer struct {
 	in       stream
 	sum      Checksum  // expected; zero: any
@@ -59,9 +59,6 @@ func (t *transfer) report() {
 func (t *transfer) verify() error {
 	if t.progress != nil {
 		t.report()
-	}
-	if total := t.in.size(); total >= 0 && t.n != total {
-		return errorf(Incomplete, "cut short: %d of %d bytes arrived", t.n, total)
 	}
 	if t.sum.IsZero() {
 		return io.EOF
