@@ -95,11 +95,10 @@ func (c *Conn) dialError(ctx context.Context, err error) error {
 	}
 	e := *Classify(err)
 	var dns *net.DNSError
-	var late noAnswer
 	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
+	case errors.As(err, &dns) && dns.IsNotFound, errors.As(err, &protocolError{}):
 		e.Code = backends.Invalid
-	case errors.As(err, &late), errors.As(err, &protocolError{}):
+	case errors.As(err, &noAnswer{}):
 		e.Code = backends.Transient
 	}
 	if e.Code == backends.Canceled {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"strings"
@@ -41,10 +42,10 @@ func Classify(err error) *backends.Error {
 		e.Code = backends.Unsupported
 		e.Err = errors.New("this libvirtd does not know the call")
 		e.Remedy = "A newer libvirt has it."
-	case isConnectionLoss(err):
+	case errors.Is(err, fs.ErrPermission):
+		e.Code = backends.Auth
+	case isConnectionLoss(err), isUnreachable(err):
 		e.Code = backends.Transient
-	default:
-		e.Code = classifySystem(err)
 	}
 	return e
 }
@@ -82,19 +83,15 @@ func isConnectionLoss(err error) bool {
 		errors.Is(err, net.ErrClosed)
 }
 
-// classifySystem is for what the operating system says on the way to libvirtd.
-func classifySystem(err error) backends.Code {
+// isUnreachable reports whether the operating system found no way to libvirtd.
+func isUnreachable(err error) bool {
 	var dns *net.DNSError
-	var op *net.OpError
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return backends.Auth
-	case errors.As(err, &dns), errors.As(err, &op),
-		errors.Is(err, fs.ErrNotExist),
-		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return backends.Transient
-	}
-	return backends.Internal
+	return errors.As(err, &dns) ||
+		errors.Is(err, fs.ErrNotExist) ||
+		errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.EOF) // it hung up
 }
 
 // numbers gives the codes of libvirt's error numbers. Those that are missing say
@@ -192,6 +189,8 @@ var texts = []struct {
 }{
 	{"cannot acquire state change lock", backends.Locked, "Another operation holds the VM."},
 	{"asynchronous jobs running", backends.Locked, "Another operation uses the storage pool."},
+	{"is still being allocated", backends.Locked, "Another operation writes the volume."},
+	{"is still in use", backends.Locked, "Another operation uses the volume."},
 	{"another migration job is already running", backends.Locked, ""},
 	{"No space left on device", backends.Exhausted, "Free space on the storage, or choose another one."},
 	{"Disk quota exceeded", backends.Exhausted, "Raise the quota, or choose another storage."},

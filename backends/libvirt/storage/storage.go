@@ -7,9 +7,11 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/digitalocean/go-libvirt"
@@ -29,6 +31,9 @@ type Options struct {
 type Store struct {
 	conn *conn.Conn
 	opts Options
+
+	mu   sync.Mutex
+	held map[Ref]chan struct{} // images that are being imported or deleted
 }
 
 // New returns the storage behind c, which stays the caller's to close.
@@ -36,7 +41,7 @@ func New(c *conn.Conn, opts Options) *Store {
 	if opts.DefaultPool == "" {
 		opts.DefaultPool = "default"
 	}
-	return &Store{conn: c, opts: opts}
+	return &Store{conn: c, opts: opts, held: map[Ref]chan struct{}{}}
 }
 
 // Ref names a volume.
@@ -144,7 +149,9 @@ func (s *Store) whenFree(ctx context.Context, fn func(*libvirt.Libvirt) error) e
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return err // that the pool is busy says more than that time is over
+			e := *conn.Classify(context.Cause(ctx))
+			e.Err = fmt.Errorf("%w; until then: %w", e.Err, errors.Unwrap(err))
+			return &e
 		}
 	}
 }
@@ -162,12 +169,16 @@ func (s *Store) pool(ctx context.Context, name string) (libvirt.StoragePool, err
 }
 
 func (s *Store) noPool(ctx context.Context, name string) error {
-	e := backends.Errorf(backends.NotFound, "", "", "there is no storage pool %q", name).At("storage")
 	all, err := s.Pools(ctx)
-	switch {
-	case err != nil:
-		return e
-	case len(all) == 0:
+	if err != nil {
+		return backends.Errorf(backends.NotFound, "", "", "there is no storage pool %q", name).At("storage")
+	}
+	return noPoolAmong(name, all)
+}
+
+func noPoolAmong(name string, all []backends.Storage) error {
+	e := backends.Errorf(backends.NotFound, "", "", "there is no storage pool %q", name).At("storage")
+	if len(all) == 0 {
 		return e.Advise("This libvirt has no storage pools; define one, for example with virsh pool-define-as.")
 	}
 	names := make([]string, len(all))
