@@ -46,8 +46,9 @@ func cloudInitAttribute() schema.Attribute {
 	userData.Sensitive = true
 	vendorData := text("Vendor data for cloud-init, in the same forms as `user_data`; user data wins.")
 	vendorData.Sensitive = true
-	return object("What cloud-init finds at the guest's first boot. Changing it later writes the new data for the next time that cloud-init asks; "+
-		"it never restarts or replaces the VM. Set another `instance_id` to make cloud-init run again at the next boot.", map[string]schema.Attribute{
+	// Not computed: the framework forbids that for an object with a write-only part.
+	return schema.SingleNestedAttribute{Optional: true, MarkdownDescription: "What cloud-init finds at the guest's first boot. Changing it later writes the new data for the next time that cloud-init asks; " +
+		"it never restarts or replaces the VM. Set another `instance_id` to make cloud-init run again at the next boot.", Attributes: map[string]schema.Attribute{
 		"hostname": text("Host name of the guest. Default: the VM's name.",
 			matches(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`,
 				"must be a host name: letters, digits and hyphens, in labels of at most 63 characters"),
@@ -82,7 +83,7 @@ func cloudInitAttribute() schema.Attribute {
 		"ssh_authorized_keys": textList("Public SSH keys for the image's default account."),
 		"datasource":          text("How the data reaches the guest: `nocloud` or `configdrive`. libvirt has `nocloud`. Default: the hypervisor's.", oneOf("nocloud", "configdrive")),
 		"instance_id":         text("Identity of the instance. When it changes, cloud-init runs its first-boot steps again at the next boot. Default: the VM's UUID, which never changes.", stringvalidator.LengthAtLeast(1)),
-	})
+	}}
 }
 
 func (m *CloudInit) expand(spec *backends.VMSpec) {
