@@ -1,6 +1,9 @@
 package tfx
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -101,7 +104,7 @@ func (s *settler) members(v tftypes.Value) map[string]tftypes.Value {
 	if err := v.As(&out); err != nil && s.err == nil {
 		s.err = err
 	}
-	return out
+	return maps.Clone(out) // As shares the value's own map, which belongs to the request
 }
 
 // optional is members, or nil where v is absent, null or unknown.
@@ -120,7 +123,7 @@ func (s *settler) list(v *tftypes.Value) []tftypes.Value {
 	if err := v.As(&out); err != nil && s.err == nil {
 		s.err = err
 	}
-	return out
+	return slices.Clone(out)
 }
 
 func lookup(m map[string]tftypes.Value, name string) *tftypes.Value {
