@@ -67,7 +67,7 @@ build_tofu() {
   (cd "$src" && GOFLAGS=-mod=mod CGO_ENABLED=0 go build -trimpath -o "$new/tofu" ./cmd/tofu)
   rm -rf "$src"
 }
-is_tofu() { "$cli" version | head -n 1 | grep -q OpenTofu; }
+is_tofu() { [[ $("$cli" version) == OpenTofu* ]]; }
 
 # dev_provider: builds the provider into $scratch and makes $cli use it.
 dev_provider() {
