@@ -1,0 +1,94 @@
+package mock
+
+import (
+	"slices"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// vmDefaults is what a VM has where nobody said otherwise.
+func vmDefaults() backends.VMSpec {
+	return backends.VMSpec{
+		Description:          new(""),
+		Tags:                 []string{},
+		GuestOS:              new("linux"),
+		Firmware:             new("bios"),
+		SecureBoot:           new(false),
+		TPM:                  new(false),
+		NestedVirtualization: new(false),
+		CPU: backends.CPU{
+			Cores: new(int64(1)), Sockets: new(int64(1)), Threads: new(int64(1)),
+			Model: new("host-model"), HotAdd: new(false),
+		},
+		Memory:   backends.Memory{SizeMiB: new(int64(512)), HotAdd: new(false), Ballooning: new(true)},
+		Disks:    map[string]backends.Disk{},
+		Networks: map[string]backends.NIC{},
+		CDROM:    &backends.CDROM{},
+	}
+}
+
+// accepted is the default where the catalogue takes it, else what it lists first.
+func (b *Backend) accepted(path, fallback string) *string {
+	all := b.catalogue.Accepts[path]
+	if len(all) > 0 && !slices.Contains(all, fallback) {
+		fallback = all[0]
+	}
+	return &fallback
+}
+
+func (b *Backend) diskDefaults(placement backends.PlacementSpec) backends.Disk {
+	return backends.Disk{
+		SizeGiB:       new(int64(8)),
+		Storage:       or(placement.Storage, storages[0].Name),
+		Provisioning:  b.accepted("disks.provisioning", "thin"),
+		Format:        b.accepted("disks.format", "qcow2"),
+		Bus:           b.accepted("disks.bus", "virtio"),
+		Cache:         b.accepted("disks.cache", "none"),
+		Discard:       new(false),
+		SSD:           new(false),
+		IOThread:      new(false),
+		KeepOnDestroy: new(false),
+	}
+}
+
+func (b *Backend) nicDefaults(order int64) backends.NIC {
+	return backends.NIC{
+		Network:   new(networks[0].Name),
+		Model:     b.accepted("networks.model", "virtio"),
+		MTU:       new(int64(1500)),
+		Connected: new(true),
+		Order:     &order,
+	}
+}
+
+// settle gives a spec the values that follow from others, and makes it say only
+// what this hypervisor has.
+func (b *Backend) settle(s *backends.VMSpec) {
+	s.Tags = slices.Compact(slices.Sorted(slices.Values(s.Tags)))
+	if s.Tags == nil {
+		s.Tags = []string{}
+	}
+	// A maximum never lies below what there is.
+	s.CPU.MaxCores = atLeast(s.CPU.MaxCores, *s.CPU.Cores)
+	s.Memory.MaxMiB = atLeast(s.Memory.MaxMiB, *s.Memory.SizeMiB)
+	if b.catalogue.Supports(backends.FeatureReservations) {
+		s.CPU.ReservationMHz = or(s.CPU.ReservationMHz, 0)
+		s.Memory.ReservationMiB = or(s.Memory.ReservationMiB, 0)
+	}
+	if b.catalogue.Supports(backends.FeatureResourcePools) {
+		s.Placement.ResourcePool = or(s.Placement.ResourcePool, defaultPool)
+	}
+	if b.catalogue.Supports(backends.FeatureFolders) {
+		s.Placement.Folder = or(s.Placement.Folder, defaultDir)
+	}
+	if s.CloudInit != nil && s.CloudInit.UserDataVersion != nil {
+		s.CloudInit.UserData = nil // the version stands for it
+	}
+}
+
+func atLeast(p *int64, least int64) *int64 {
+	if p == nil || *p < least {
+		return &least
+	}
+	return p
+}

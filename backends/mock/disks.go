@@ -1,0 +1,168 @@
+package mock
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// newVolumeID makes an id that no disk has.
+func (w *world) newVolumeID(storage, name string) string {
+	id := storage + "/" + name
+	for n := 2; w.Volumes[id] != nil; n++ {
+		id = fmt.Sprintf("%s/%s-%d", storage, name, n)
+	}
+	return id
+}
+
+func diskCall(method, op, id string, names ...string) call {
+	return call{method: method, op: op, object: backends.DiskObject(id), key: "disk/" + id, names: append(names, id)}
+}
+
+// CreateDisk makes a disk with a life of its own.
+func (b *Backend) CreateDisk(ctx context.Context, spec backends.DiskSpec) (backends.Volume, error) {
+	d := overlay(b.diskDefaults(backends.PlacementSpec{}), spec.Disk)
+	id := *d.Storage + "/" + spec.Name
+	c := diskCall("CreateDisk", "create", spec.Name, id)
+	if err := b.catalogue.Require(backends.FeatureDiskVolume, c.op, c.object); err != nil {
+		return backends.Volume{}, err
+	}
+	var made backends.Volume
+	err := b.write(ctx, c, func(w *world) error {
+		st, err := findStorage(*d.Storage, "storage")
+		switch {
+		case err != nil:
+			return err
+		case spec.Name == "":
+			return refusal(backends.Invalid, "name", "a disk needs a name")
+		case *d.SizeGiB < 1:
+			return refusal(backends.Invalid, "size_gib", "%d GiB is less than the least, 1 GiB", *d.SizeGiB)
+		case w.Volumes[id] != nil:
+			return refusal(backends.Conflict, "name", "storage %q has a disk %q already", st.Name, spec.Name)
+		}
+		v := &volume{ID: id, Name: spec.Name, Disk: d, Bytes: *d.SizeGiB * gib, Path: "/mock/" + id + "." + *d.Format}
+		if total := w.used("")[st.Name] + spent(*d.Provisioning, v.Bytes, 0); total > st.CapacityBytes {
+			return noSpace(st, "size_gib", total)
+		}
+		w.Volumes[id] = v
+		made = v.volume()
+		return nil
+	})
+	return made, err
+}
+
+func (v *volume) volume() backends.Volume {
+	d := clone(v.Disk)
+	d.SizeGiB = new(gibOf(v.Bytes))
+	return backends.Volume{ID: v.ID, Name: v.Name, Disk: d, Path: v.Path, AttachedTo: v.AttachedTo}
+}
+
+// owner finds the VM that a disk belongs to.
+func (w *world) owner(id string) (*machine, string) {
+	for _, m := range w.Machines {
+		for key, d := range m.Disks {
+			if d.Volume == id {
+				return m, key
+			}
+		}
+	}
+	return nil, ""
+}
+
+// GetDisk reads a disk, be it a VM's or one with a life of its own.
+func (b *Backend) GetDisk(ctx context.Context, id string) (backends.Volume, error) {
+	const op = "read"
+	object := backends.DiskObject(id)
+	if err := b.catalogue.Require(backends.FeatureDiskVolume, op, object); err != nil {
+		return backends.Volume{}, err
+	}
+	if err := b.read(ctx, "GetDisk", op, object, id); err != nil {
+		return backends.Volume{}, err
+	}
+	var found backends.Volume
+	err := b.store.view(func(w *world) error {
+		if v := w.Volumes[id]; v != nil {
+			found = v.volume()
+			return nil
+		}
+		m, key := w.owner(id)
+		if m == nil {
+			return noDisk(id)
+		}
+		d := m.Disks[key]
+		found = backends.Volume{ID: id, Name: key, Disk: clone(m.Spec.Disks[key]), Path: d.Path, AttachedTo: m.ID}
+		return nil
+	})
+	return found, backends.Wrap(err, op, object)
+}
+
+func noDisk(id string) error {
+	return backends.Errorf(backends.NotFound, "", "", "there is no disk with the id %q", id)
+}
+
+// ResizeDisk grows a disk, also one that a running VM uses.
+func (b *Backend) ResizeDisk(ctx context.Context, id string, sizeGiB int64) error {
+	c := diskCall("ResizeDisk", "resize", id)
+	if err := b.catalogue.Require(backends.FeatureDiskVolume, c.op, c.object); err != nil {
+		return err
+	}
+	return b.write(ctx, c, func(w *world) error {
+		owner, key := w.owner(id)
+		v := w.Volumes[id]
+		if owner == nil && v == nil {
+			return noDisk(id)
+		}
+		var spec backends.Disk
+		var bytes int64
+		if v != nil {
+			spec, bytes = v.Disk, v.Bytes
+		} else {
+			spec, bytes = owner.Spec.Disks[key], owner.Disks[key].Bytes
+		}
+		if sizeGiB < gibOf(bytes) {
+			return refusal(backends.Invalid, "size_gib", "a disk cannot shrink (it has %d GiB)", gibOf(bytes))
+		}
+		st, err := findStorage(*spec.Storage, "storage")
+		if err != nil {
+			return err
+		}
+		wanted := max(bytes, sizeGiB*gib)
+		total := w.used("")[st.Name] + spent(*spec.Provisioning, wanted, 0) - spent(*spec.Provisioning, bytes, 0)
+		if total > st.CapacityBytes {
+			return noSpace(st, "size_gib", total)
+		}
+		if v != nil {
+			v = clone(v)
+			v.Bytes, v.Disk.SizeGiB = wanted, &sizeGiB
+			w.Volumes[id] = v
+		}
+		if owner != nil {
+			owner = clone(owner)
+			d, spec := owner.Disks[key], owner.Spec.Disks[key]
+			d.Bytes, spec.SizeGiB = wanted, &sizeGiB
+			owner.Disks[key], owner.Spec.Disks[key] = d, spec
+			w.put(owner)
+		}
+		return nil
+	})
+}
+
+// DeleteDisk removes a disk that no VM has.
+func (b *Backend) DeleteDisk(ctx context.Context, id string) error {
+	c := diskCall("DeleteDisk", "delete", id)
+	if err := b.catalogue.Require(backends.FeatureDiskVolume, c.op, c.object); err != nil {
+		return err
+	}
+	return b.write(ctx, c, func(w *world) error {
+		if m, _ := w.owner(id); m != nil {
+			return backends.Errorf(backends.Precondition, "", "", "it is attached to VM %q", m.Spec.Name).
+				Advise("Remove it from that VM first.")
+		}
+		if w.Volumes[id] == nil {
+			return noDisk(id)
+		}
+		delete(w.Volumes, id)
+		return nil
+	})
+}

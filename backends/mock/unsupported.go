@@ -1,0 +1,74 @@
+package mock
+
+import (
+	"context"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// lacks refuses what no catalogue that the mock takes on claims: with the
+// catalogue's note, or with the mock's own reason where another hypervisor has
+// what the mock cannot pretend.
+func (b *Backend) lacks(f backends.Feature, op, object string) error {
+	if err := b.catalogue.Require(f, op, object); err != nil {
+		return err
+	}
+	return backends.Errorf(backends.Unsupported, op, object, "the mock cannot imitate this")
+}
+
+// CloneVM answers Unsupported.
+func (b *Backend) CloneVM(_ context.Context, spec *backends.CloneSpec) (backends.ID, error) {
+	f := backends.FeatureFullClone
+	if spec.Linked {
+		f = backends.FeatureLinkedClone
+	}
+	return "", b.lacks(f, "clone", backends.VMObject(spec.Spec.Name))
+}
+
+// CreateSnapshot answers Unsupported.
+func (b *Backend) CreateSnapshot(_ context.Context, id backends.ID, spec backends.SnapshotSpec) (string, error) {
+	f := backends.FeatureSnapshotCreate
+	switch {
+	case spec.Memory:
+		f = backends.FeatureSnapshotMemory
+	case spec.Quiesce:
+		f = backends.FeatureSnapshotQuiesce
+	}
+	return "", b.lacks(f, "create a snapshot", backends.VMObject(string(id)))
+}
+
+// ListSnapshots answers Unsupported.
+func (b *Backend) ListSnapshots(_ context.Context, id backends.ID) ([]backends.Snapshot, error) {
+	return nil, b.lacks(backends.FeatureSnapshotCreate, "list snapshots", backends.VMObject(string(id)))
+}
+
+// RevertSnapshot answers Unsupported.
+func (b *Backend) RevertSnapshot(_ context.Context, id backends.ID, _ string) error {
+	return b.lacks(backends.FeatureSnapshotRevert, "revert to a snapshot", backends.VMObject(string(id)))
+}
+
+// DeleteSnapshot answers Unsupported.
+func (b *Backend) DeleteSnapshot(_ context.Context, id backends.ID, _ string, _ bool) error {
+	return b.lacks(backends.FeatureSnapshotDelete, "delete a snapshot", backends.VMObject(string(id)))
+}
+
+// GuestExec answers Unsupported: the guest is pretended.
+func (b *Backend) GuestExec(_ context.Context, id backends.ID, _ backends.GuestCommand) (backends.GuestResult, error) {
+	return backends.GuestResult{}, backends.Errorf(backends.Unsupported, "run a command in the guest", backends.VMObject(string(id)),
+		"the mock's guests are pretended and run nothing")
+}
+
+// Console answers Unsupported.
+func (b *Backend) Console(_ context.Context, id backends.ID) (backends.Console, error) {
+	return backends.Console{}, b.lacks(backends.FeatureConsoleURL, "open the console", backends.VMObject(string(id)))
+}
+
+// Metrics answers Unsupported.
+func (b *Backend) Metrics(context.Context, []backends.ID) (map[backends.ID]backends.Metrics, error) {
+	return nil, b.lacks(backends.FeatureMetrics, "read metrics", "")
+}
+
+// Events answers Unsupported.
+func (b *Backend) Events(_ context.Context, id backends.ID) ([]backends.Event, error) {
+	return nil, b.lacks(backends.FeatureEvents, "read events", backends.VMObject(string(id)))
+}
