@@ -6,7 +6,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/boolplanmodifier"
@@ -51,11 +50,8 @@ func (r *Resource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *r
 				MarkdownDescription: "Where the image is downloaded from: `http://` or `https://`. Exactly one of `url` and `local_path` is set. " +
 					"A user name and password in it are sent to that host only; like the whole URL they are stored in the state. " +
 					"Of the environment only the proxy variables are used.",
-				Optional: true,
-				Validators: []validator.String{
-					stringvalidator.ExactlyOneOf(path.MatchRoot("local_path")),
-					urlValidator{},
-				},
+				Optional:   true,
+				Validators: []validator.String{urlValidator{}},
 			},
 			"local_path": schema.StringAttribute{
 				MarkdownDescription: "Path of a file on the machine that runs Terraform. It must exist at plan unless the image exists already. " +

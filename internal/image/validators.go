@@ -3,10 +3,28 @@ package image
 import (
 	"context"
 
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/diskimage"
 )
+
+// ValidateConfig makes sure that the image has one source.
+func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	var m model
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	const summary = "An image has one source"
+	switch {
+	case m.URL.IsNull() && m.LocalPath.IsNull():
+		resp.Diagnostics.AddError(summary, "The configuration has neither url nor local_path. Set one of them.")
+	case !m.URL.IsNull() && !m.LocalPath.IsNull() && !m.URL.IsUnknown() && !m.LocalPath.IsUnknown():
+		resp.Diagnostics.AddAttributeError(path.Root("local_path"), summary, "The configuration has both url and local_path. Remove one of them.")
+	}
+}
 
 type urlValidator struct{}
 
