@@ -57,7 +57,7 @@ func (r *Resource) remember(ctx context.Context, c coder, plan *vmschema.VM, id 
 	partial, name, backend, unprotected := *plan, string(id), string(kind), false
 	partial.ID, partial.Backend, partial.Protected = &name, &backend, &unprotected
 	resp.State.Raw = c.encode(ctx, &partial)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identity{ID: &name, Backend: &backend})...)
+	identify(ctx, resp.Identity, &resp.Diagnostics, id, kind)
 }
 
 // initialPower is the state to leave a new VM in.

@@ -18,19 +18,14 @@ import (
 // `name=NAME` where a name looks like an id, or by identity. Only the id goes
 // into state; Read adopts the rest.
 func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	asked := req.ID
+	asked, kind := req.ID, ""
 	if asked == "" && req.Identity != nil {
 		var want identity
 		resp.Diagnostics.Append(req.Identity.Get(ctx, &want)...)
 		if resp.Diagnostics.HasError() {
 			return
 		}
-		if kind := deref(want.Backend); kind != "" && kind != string(r.data.Kind()) {
-			resp.Diagnostics.AddError("Another hypervisor",
-				fmt.Sprintf("The identity names the backend %q, and this provider is configured for %q. Use the provider configuration of that hypervisor.", kind, r.data.Kind()))
-			return
-		}
-		asked = deref(want.ID)
+		asked, kind = deref(want.ID), deref(want.Backend)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -39,16 +34,18 @@ func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequ
 		r.data.AddError(&resp.Diagnostics, tfx.Import, err)
 		return
 	}
+	if kind != "" && kind != string(info.Backend) {
+		resp.Diagnostics.AddError("Another hypervisor",
+			fmt.Sprintf("The identity names the backend %q, and this provider is connected to %q. Use the provider configuration of that hypervisor.", kind, info.Backend))
+		return
+	}
 	id, err := find(ctx, b, asked)
 	if err != nil {
 		r.data.AddError(&resp.Diagnostics, tfx.Import, err)
 		return
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), string(id))...)
-	if resp.Identity != nil {
-		name, kind := string(id), string(info.Backend)
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, identity{ID: &name, Backend: &kind})...)
-	}
+	identify(ctx, resp.Identity, &resp.Diagnostics, id, info.Backend)
 }
 
 // find returns the id of the VM that asked means: an id, else a name.

@@ -45,9 +45,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	now := vmschema.Flatten(vm, info.Backend, known(prior))
 	now.Timeouts = prior.Timeouts
 	resp.State.Raw = c.encode(ctx, now)
-	if resp.Identity != nil {
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, identity{ID: now.ID, Backend: now.Backend})...)
-	}
+	identify(ctx, resp.Identity, &resp.Diagnostics, vm.ID, info.Backend)
 }
 
 // adopting reports whether a state holds no more than an id: it was imported.

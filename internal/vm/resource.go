@@ -5,10 +5,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
 )
@@ -63,6 +66,16 @@ func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRe
 type identity struct {
 	ID      *string `tfsdk:"id"`
 	Backend *string `tfsdk:"backend"`
+}
+
+// identify writes who a VM is. Terraform before 1.12 knows no identities and
+// ignores it.
+func identify(ctx context.Context, to *tfsdk.ResourceIdentity, diags *diag.Diagnostics, id backends.ID, kind backends.Kind) {
+	if to == nil {
+		return
+	}
+	name, backend := string(id), string(kind)
+	diags.Append(to.Set(ctx, identity{ID: &name, Backend: &backend})...)
 }
 
 // Configure implements resource.ResourceWithConfigure.
