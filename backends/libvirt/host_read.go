@@ -1,0 +1,118 @@
+package libvirt
+
+import (
+	"context"
+	"strings"
+
+	rpc "github.com/digitalocean/go-libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// host returns the host's facts, which are asked for once. An error is not remembered.
+func (b *Backend) host(ctx context.Context) (*hostFacts, error) {
+	unlock, err := b.locks.lock(ctx, "host")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if h := b.facts.Load(); h != nil {
+		return h, nil
+	}
+	h, err := b.readHost(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.facts.Store(h)
+	return h, nil
+}
+
+type hostAnswers struct {
+	hostname, caps, uri string
+	version, libvirt    uint64
+	cpus                int32
+	memKiB              uint64
+}
+
+func (b *Backend) readHost(ctx context.Context) (*hostFacts, error) {
+	a, err := query(ctx, b, func(l *rpc.Libvirt) (a hostAnswers, err error) {
+		if a.caps, err = l.ConnectGetCapabilities(); err != nil {
+			return a, err
+		}
+		if a.hostname, err = l.ConnectGetHostname(); err != nil {
+			return a, err
+		}
+		if a.version, err = l.ConnectGetVersion(); err != nil {
+			return a, err
+		}
+		if a.libvirt, err = l.ConnectGetLibVersion(); err != nil {
+			return a, err
+		}
+		if _, a.memKiB, a.cpus, _, _, _, _, _, err = l.NodeGetInfo(); err != nil {
+			return a, err
+		}
+		a.uri, err = l.ConnectGetUri()
+		return a, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	caps, err := parseXML[libvirtxml.Caps]("capabilities", a.caps)
+	if err != nil {
+		return nil, err
+	}
+	guest, ok := guestArch(caps)
+	if !ok {
+		return nil, backends.Errorf(backends.Precondition, "", "", "libvirt has no emulator for full virtual machines").
+			Advise("Install QEMU (qemu-system-x86 or qemu-kvm) on the host.")
+	}
+	h := &hostFacts{
+		hostname:     a.hostname,
+		arch:         guest.Arch.Name,
+		emulator:     guest.Arch.Emulator,
+		machines:     machinesOf(guest),
+		cpus:         int64(a.cpus),
+		memMiB:       mebibytes(a.memKiB, "KiB"),
+		version:      versionString(a.version),
+		libvirt:      versionString(a.libvirt),
+		configured:   b.cfg.DomainType,
+		systemDaemon: strings.HasSuffix(strings.SplitN(a.uri, "?", 2)[0], "/system"),
+	}
+	if offersKVM(guest) {
+		kvm, err := b.readDomainCaps(ctx, h, "kvm")
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, err
+		case err != nil:
+			h.kvmNote = err.Error()
+		default:
+			h.kvmNote = kvmDefect(h.arch, kvm)
+			h.kvm = h.kvmNote == ""
+		}
+		if h.kvm && h.domainType(nil) == "kvm" {
+			h.readDomainCaps(kvm)
+			return h, nil
+		}
+	}
+	used, err := b.readDomainCaps(ctx, h, h.domainType(nil))
+	if err != nil {
+		return nil, err
+	}
+	h.readDomainCaps(used)
+	return h, nil
+}
+
+func (b *Backend) readDomainCaps(ctx context.Context, h *hostFacts, domainType string) (*libvirtxml.DomainCaps, error) {
+	text, err := query(ctx, b, func(l *rpc.Libvirt) (string, error) {
+		machine := rpc.OptString{}
+		if h.hasMachine("q35") && h.arch == "x86_64" {
+			machine = rpc.OptString{"q35"}
+		}
+		return l.ConnectGetDomainCapabilities(rpc.OptString{h.emulator}, rpc.OptString{h.arch}, machine, rpc.OptString{domainType}, 0)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parseXML[libvirtxml.DomainCaps]("domain capabilities", text)
+}

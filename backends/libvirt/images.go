@@ -1,0 +1,30 @@
+package libvirt
+
+import (
+	"context"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// ImportImage streams an image into a storage pool.
+func (b *Backend) ImportImage(ctx context.Context, spec backends.ImageSpec, source backends.ImageSource) (backends.Image, error) {
+	if source.VM != "" {
+		return backends.Image{}, backends.Errorf(backends.Unsupported, "import", backends.ImageObject(spec.Name), "the libvirt backend does not make images from VMs in this version")
+	}
+	return b.store.ImportImage(ctx, spec, source)
+}
+
+// GetImage reads an image.
+func (b *Backend) GetImage(ctx context.Context, id string) (backends.Image, error) {
+	return b.store.GetImage(ctx, id)
+}
+
+// ListImages lists images.
+func (b *Backend) ListImages(ctx context.Context, storage string) ([]backends.Image, error) {
+	return b.store.ListImages(ctx, storage)
+}
+
+// DeleteImage removes an image that no VM needs.
+func (b *Backend) DeleteImage(ctx context.Context, id string) error {
+	return b.store.DeleteImage(ctx, id)
+}

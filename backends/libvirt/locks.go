@@ -1,0 +1,49 @@
+package libvirt
+
+import (
+	"context"
+	"sync"
+)
+
+// locks serialises work per object, and lets those who wait leave when their
+// context ends. The zero value is ready.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]*lock
+}
+
+type lock struct {
+	free  chan struct{} // holds one token while nobody has the lock
+	users int
+}
+
+// lock waits for the lock of an object. The function returned gives it back.
+func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error) {
+	l.mu.Lock()
+	if l.held == nil {
+		l.held = map[string]*lock{}
+	}
+	k := l.held[name]
+	if k == nil {
+		k = &lock{free: make(chan struct{}, 1)}
+		k.free <- struct{}{}
+		l.held[name] = k
+	}
+	k.users++
+	l.mu.Unlock()
+
+	done := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if k.users--; k.users == 0 {
+			delete(l.held, name)
+		}
+	}
+	select {
+	case <-k.free:
+		return func() { k.free <- struct{}{}; done() }, nil
+	case <-ctx.Done():
+		done()
+		return nil, context.Cause(ctx)
+	}
+}

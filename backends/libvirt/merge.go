@@ -1,0 +1,118 @@
+package libvirt
+
+import (
+	"maps"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// merge is what a VM becomes: what to asks for, and of from what to leaves alone.
+func merge(from, to *backends.VMSpec) *backends.VMSpec {
+	out := *to
+	if out.Name == "" {
+		out.Name = from.Name
+	}
+	out.Description = first(to.Description, from.Description)
+	if to.Tags == nil {
+		out.Tags = from.Tags
+	}
+	out.GuestOS = first(to.GuestOS, from.GuestOS)
+	out.Firmware = first(to.Firmware, from.Firmware)
+	out.SecureBoot = first(to.SecureBoot, from.SecureBoot)
+	out.TPM = first(to.TPM, from.TPM)
+	out.CPU = mergeCPU(from.CPU, to.CPU)
+	out.Memory = backends.Memory{
+		SizeMiB:    first(to.Memory.SizeMiB, from.Memory.SizeMiB),
+		MaxMiB:     first(to.Memory.MaxMiB, from.Memory.MaxMiB),
+		HotAdd:     first(to.Memory.HotAdd, from.Memory.HotAdd),
+		Ballooning: first(to.Memory.Ballooning, from.Memory.Ballooning),
+	}
+	// A maximum that nobody asks for follows the size.
+	if to.CPU.MaxCores == nil && deref(out.CPU.MaxCores) < deref(out.CPU.Cores) {
+		out.CPU.MaxCores = nil
+	}
+	if to.Memory.MaxMiB == nil && deref(out.Memory.MaxMiB) < deref(out.Memory.SizeMiB) {
+		out.Memory.MaxMiB = nil
+	}
+	out.Disks = from.Disks
+	if to.Disks != nil {
+		out.Disks = maps.Clone(to.Disks)
+		for key, disk := range out.Disks {
+			if had, ok := from.Disks[key]; ok && (disk.Volume == nil || had.Volume != nil && *had.Volume == *disk.Volume) {
+				out.Disks[key] = mergeDisk(had, disk)
+			}
+		}
+	}
+	out.Networks = from.Networks
+	if to.Networks != nil {
+		out.Networks = maps.Clone(to.Networks)
+		for key, nic := range out.Networks {
+			if had, ok := from.Networks[key]; ok {
+				out.Networks[key] = mergeNIC(had, nic)
+			}
+		}
+	}
+	out.CDROM = first(to.CDROM, from.CDROM)
+	out.DNS = first(to.DNS, from.DNS)
+	out.CloudInit = mergeCloudInit(from.CloudInit, to.CloudInit)
+	out.Placement.Storage = first(to.Placement.Storage, from.Placement.Storage)
+	out.Libvirt = mergeLibvirt(from.Libvirt, to.Libvirt)
+	return &out
+}
+
+func mergeCPU(from, to backends.CPU) backends.CPU {
+	to.Cores, to.Sockets, to.Threads = first(to.Cores, from.Cores), first(to.Sockets, from.Sockets), first(to.Threads, from.Threads)
+	to.MaxCores, to.Model = first(to.MaxCores, from.MaxCores), first(to.Model, from.Model)
+	to.HotAdd, to.Affinity = first(to.HotAdd, from.HotAdd), first(to.Affinity, from.Affinity)
+	return to
+}
+
+func mergeDisk(from, to backends.Disk) backends.Disk {
+	to.SizeGiB, to.Storage = first(to.SizeGiB, from.SizeGiB), first(to.Storage, from.Storage)
+	to.Provisioning, to.Format = first(to.Provisioning, from.Provisioning), first(to.Format, from.Format)
+	to.Bus, to.Cache, to.Discard = first(to.Bus, from.Bus), first(to.Cache, from.Cache), first(to.Discard, from.Discard)
+	to.SSD, to.IOThread = first(to.SSD, from.SSD), first(to.IOThread, from.IOThread)
+	to.KeepOnDestroy, to.Volume = first(to.KeepOnDestroy, from.KeepOnDestroy), first(to.Volume, from.Volume)
+	return to
+}
+
+// mergeNIC takes the static addresses of to as they are: none is a value.
+func mergeNIC(from, to backends.NIC) backends.NIC {
+	to.Network, to.VLAN, to.Model = first(to.Network, from.Network), first(to.VLAN, from.VLAN), first(to.Model, from.Model)
+	to.MAC, to.MTU, to.Connected = first(to.MAC, from.MAC), first(to.MTU, from.MTU), first(to.Connected, from.Connected)
+	to.Order = first(to.Order, from.Order)
+	return to
+}
+
+func mergeCloudInit(from, to *backends.CloudInit) *backends.CloudInit {
+	if from == nil || to == nil {
+		return first(to, from)
+	}
+	out := *to
+	out.Hostname, out.InstanceID = first(to.Hostname, from.Hostname), first(to.InstanceID, from.InstanceID)
+	out.VendorData, out.MetaData = first(to.VendorData, from.VendorData), first(to.MetaData, from.MetaData)
+	out.NetworkConfig, out.Datasource = first(to.NetworkConfig, from.NetworkConfig), first(to.Datasource, from.Datasource)
+	if to.UserDataVersion == nil {
+		out.UserData = first(to.UserData, from.UserData)
+		if to.UserData == nil {
+			out.UserDataVersion = from.UserDataVersion
+		}
+	}
+	if to.Users == nil {
+		out.Users = from.Users
+	}
+	if to.SSHKeys == nil {
+		out.SSHKeys = from.SSHKeys
+	}
+	return &out
+}
+
+func mergeLibvirt(from, to *backends.LibvirtOptions) *backends.LibvirtOptions {
+	if from == nil || to == nil {
+		return first(to, from)
+	}
+	return &backends.LibvirtOptions{
+		Machine: first(to.Machine, from.Machine), DomainType: first(to.DomainType, from.DomainType),
+		Loader: first(to.Loader, from.Loader), Autostart: first(to.Autostart, from.Autostart),
+	}
+}

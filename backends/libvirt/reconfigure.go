@@ -1,0 +1,271 @@
+package libvirt
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	rpc "github.com/digitalocean/go-libvirt"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
+)
+
+// Reconfigure carries out changes.
+//
+// A stopped VM's definition is edited and written once, and so is that of a
+// running VM whose changes wait for the next start. The live changes of a running
+// VM are made one by one, in QEMU and in the definition.
+func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Reconfiguration) error {
+	object := backends.VMObject(string(id))
+	unlock, err := b.locks.lock(ctx, string(id))
+	if err != nil {
+		return backends.Wrap(err, "change", object)
+	}
+	defer unlock()
+	dom, err := b.lookup(ctx, id)
+	if err != nil {
+		return backends.Wrap(err, "change", object)
+	}
+	return backends.Wrap(b.reconfigure(ctx, dom, r), "change", backends.VMObject(dom.Name))
+}
+
+func (b *Backend) reconfigure(ctx context.Context, dom rpc.Domain, r backends.Reconfiguration) error {
+	changes := slices.DeleteFunc(slices.Clone(r.Changes), backends.Change.PartOfAddition)
+	h, err := b.host(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := b.readDomain(ctx, dom, xmlFlags)
+	if err != nil {
+		return err
+	}
+	state, err := b.state(ctx, dom)
+	if err != nil {
+		return err
+	}
+	e := &edit{Backend: b, dom: dom, d: d, host: h, up: isUp(state), mode: r.Mode}
+	if err := e.admit(ctx, changes, r.Desired); err != nil {
+		return err
+	}
+	e.ensureMark()
+	defer b.macs.forget(dom.UUID)
+	if e.up && r.Mode == backends.Live {
+		err = e.live(ctx, changes)
+	} else {
+		err = e.cold(ctx, changes)
+	}
+	if err != nil {
+		return err
+	}
+	return e.sweep(ctx)
+}
+
+// edit is one Reconfigure.
+type edit struct {
+	*Backend
+	dom  rpc.Domain
+	d    *domain // the persistent definition
+	host *hostFacts
+	up   bool
+	mode backends.ReconfigureMode
+
+	from *backends.VMSpec // as observed
+	to   *backends.VMSpec // from with what is desired
+
+	pools map[string]backends.Storage // read when the first disk needs them
+	seed  bool                        // the seed must be written anew
+}
+
+// admit checks that the changes can be made at all, before any of them is.
+func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *backends.VMSpec) error {
+	pools, err := e.poolPathsFor(ctx, []*reading{{domain: e.d}})
+	if err != nil {
+		return err
+	}
+	from := e.d.observeSpec(nil, pools)
+	if touchesSeed(changes) {
+		if err := e.readSeed(ctx, e.d, &from); err != nil {
+			return err
+		}
+	}
+	e.from, e.to = &from, merge(&from, desired)
+	cat := e.host.narrow(catalogues.Libvirt())
+	for _, c := range changes {
+		if err := refuse(cat, e.from, e.to, []backends.Change{c}); err != nil {
+			return err
+		}
+	}
+	if err := validate(sized(e.to), e.host); err != nil {
+		return err
+	}
+	if e.up && e.mode == backends.Cold {
+		return backends.Errorf(backends.Precondition, "", "", "the VM runs").Advise("Stop the VM first.")
+	}
+	if !e.up && !onlyNotes(changes) {
+		saved, err := e.hasSavedMemory(ctx, e.dom)
+		if err != nil {
+			return err
+		}
+		if saved {
+			return backends.Errorf(backends.Precondition, "", "", "the VM is suspended: its saved memory only fits the hardware that it had").
+				Advise("Resume it, or stop it, which discards the saved memory.")
+		}
+	}
+	return nil
+}
+
+// sized gives disks that are there already a size, whatever it is, for validation.
+func sized(spec *backends.VMSpec) *backends.VMSpec {
+	out := *spec
+	out.Disks = make(map[string]backends.Disk, len(spec.Disks))
+	for key, disk := range spec.Disks {
+		if disk.SizeGiB == nil {
+			disk.SizeGiB = ptr(int64(1))
+		}
+		out.Disks[key] = disk
+	}
+	out.Image = ""
+	return &out
+}
+
+// onlyNotes reports whether changes are about what no hardware depends on.
+func onlyNotes(changes []backends.Change) bool {
+	for _, c := range changes {
+		switch p := c.Path.Generic(); {
+		case p == "description", p == "tags", p == "placement.storage", p == "libvirt.autostart",
+			p == "disks.keep_on_destroy", isSeedPath(p):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func isSeedPath(generic string) bool {
+	return generic == "dns" || generic == "networks.ipv4" || generic == "networks.ipv6" ||
+		generic == "cloud_init" || strings.HasPrefix(generic, "cloud_init.")
+}
+
+// touchesSeed reports whether the seed has to be written anew. It lists the NICs, so
+// it changes with them.
+func touchesSeed(changes []backends.Change) bool {
+	return slices.ContainsFunc(changes, func(c backends.Change) bool {
+		p := c.Path.Generic()
+		return isSeedPath(p) || p == "networks" || p == "networks.mac" || p == "networks.mtu" || p == "networks.order" || p == "name"
+	})
+}
+
+// ensureMark gives a VM that was made elsewhere a mark, in which its devices have the
+// keys under which it was observed. Its volumes stay its own affair.
+func (e *edit) ensureMark() {
+	if e.d.mark != nil {
+		return
+	}
+	m := &mark{Version: markVersion}
+	for i, key := range diskKeys(e.d.xml, nil) {
+		if key == "" {
+			continue
+		}
+		device := &e.d.xml.Devices.Disks[i]
+		ref := storage.Ref{Pool: deref(e.from.Disks[key].Storage)}
+		if !ref.IsZero() {
+			path := pathOf(device)
+			ref.Name = path[strings.LastIndexByte(path, '/')+1:]
+		}
+		m.setDisk(diskMark{Key: key, Device: targetOf(device), Pool: ref.Pool, Volume: ref.Name})
+	}
+	for i, key := range nicKeys(e.d.xml, nil) {
+		m.setNIC(nicMark{Key: key, MAC: macOf(&e.d.xml.Devices.Interfaces[i])})
+	}
+	if i := e.d.userDrive(); i >= 0 {
+		drive := &e.d.xml.Devices.Disks[i]
+		m.CDROM = &driveMark{Device: targetOf(drive), ISO: e.from.CDROM.ISO, Path: pathOf(drive)}
+	}
+	e.d.mark = m
+}
+
+// sweep removes the volumes of disks that were removed and that no guest has open any
+// more, and those that a failed addition left.
+func (e *edit) sweep(ctx context.Context) error {
+	return e.Backend.sweep(ctx, e.dom, e.d, e.up)
+}
+
+func (b *Backend) sweep(ctx context.Context, dom rpc.Domain, d *domain, up bool) error {
+	if d.mark == nil || !slices.ContainsFunc(d.mark.Disks, func(m diskMark) bool { return m.Retired }) {
+		return nil
+	}
+	inUse := map[string]bool{}
+	if up {
+		live, err := b.readDomain(ctx, dom, 0)
+		if err != nil {
+			return err
+		}
+		for i := range live.xml.Devices.Disks {
+			inUse[pathOf(&live.xml.Devices.Disks[i])] = true
+		}
+	}
+	for _, entry := range slices.Clone(d.mark.Disks) {
+		if !entry.Retired {
+			continue
+		}
+		if entry.Owned && !entry.Keep {
+			ref := storage.Ref{Pool: entry.Pool, Name: entry.Volume}
+			v, err := b.store.Get(ctx, ref)
+			if err == nil && inUse[v.Path] {
+				continue
+			}
+			if err := b.deleteVolume(ctx, ref); err != nil {
+				return err
+			}
+		}
+		d.mark.dropDisk(entry)
+	}
+	return b.saveMark(ctx, dom, d, up)
+}
+
+// beforeStart tidies up what waited for the VM to be stopped.
+func (b *Backend) beforeStart(ctx context.Context, dom rpc.Domain) error {
+	d, err := b.readDomain(ctx, dom, xmlFlags)
+	if err != nil {
+		return err
+	}
+	return b.sweep(ctx, dom, d, false)
+}
+
+// saveMark writes the mark alone, into the definition and into the running domain. That
+// one does not get the name of a deferred change that it does not have.
+func (b *Backend) saveMark(ctx context.Context, dom rpc.Domain, d *domain, up bool) error {
+	if up && d.mark.Pending != "" {
+		live := d.mark.clone()
+		live.Pending = ""
+		pending, err := b.isPending(ctx, dom, d.mark)
+		if err != nil {
+			return err
+		}
+		if pending {
+			if err := b.setMark(ctx, dom, live, rpc.DomainAffectLive); err != nil {
+				return err
+			}
+			return b.setMark(ctx, dom, d.mark, rpc.DomainAffectConfig)
+		}
+		d.mark.Pending = ""
+	}
+	flags := rpc.DomainAffectConfig
+	if up {
+		flags |= rpc.DomainAffectLive
+	}
+	return b.setMark(ctx, dom, d.mark, flags)
+}
+
+func (b *Backend) setMark(ctx context.Context, dom rpc.Domain, m *mark, flags rpc.DomainModificationImpact) error {
+	text, err := m.encode(false)
+	if err != nil {
+		return err
+	}
+	return b.again(ctx, func(l *rpc.Libvirt) error {
+		return l.DomainSetMetadata(dom, int32(rpc.DomainMetadataElement), rpc.OptString{text},
+			rpc.OptString{markPrefix}, rpc.OptString{markNamespace}, flags)
+	})
+}
