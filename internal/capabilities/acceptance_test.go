@@ -54,7 +54,7 @@ func TestAccCapabilities(t *testing.T) {
 	w := tfrun.New(t)
 	w.Write("module/main.tf", module)
 	w.Write("main.tf", config("plain.json", "libvirt.json"))
-	w.Must("init")
+	w.Must("get")
 	w.Apply()
 	w.EmptyPlan()
 

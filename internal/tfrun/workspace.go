@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Workspace is a directory with a configuration, and its state.
+// Workspace is a directory with a configuration, and its state. Modules are
+// installed with Must("get"); "init" has nothing to do.
 type Workspace struct {
 	Dir string
 
@@ -23,8 +24,6 @@ type Workspace struct {
 func New(t *testing.T) *Workspace {
 	t.Helper()
 	w := &Workspace{t: t, binary: binary(t), Dir: t.TempDir()}
-	// The provider runs in this process, and relative paths are relative to it.
-	t.Chdir(w.Dir)
 	for _, v := range os.Environ() {
 		// What steers the user's own Terraform must not steer the test's.
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "TF_") || strings.HasPrefix(name, "VIRTRIGAUD_") {
@@ -32,8 +31,7 @@ func New(t *testing.T) *Workspace {
 		}
 		w.env = append(w.env, v)
 	}
-	w.env = append(w.env, "TF_REATTACH_PROVIDERS="+serve(t), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"TF_CLI_CONFIG_FILE="+w.Write("cli.tfrc", ""))
+	w.env = append(w.env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE="+w.Write("cli.tfrc", cliConfig()))
 	return w
 }
 
@@ -54,8 +52,10 @@ func (w *Workspace) Write(name, content string) string {
 // arguments. It asks no questions and writes no colours.
 func (w *Workspace) Command(args ...string) *exec.Cmd {
 	switch args[0] {
-	case "plan", "apply", "destroy", "refresh", "import", "init":
+	case "plan", "apply", "destroy", "refresh", "import":
 		args = append([]string{args[0], "-no-color", "-input=false"}, args[1:]...)
+	case "get", "validate":
+		args = append([]string{args[0], "-no-color"}, args[1:]...)
 	}
 	cmd := exec.CommandContext(w.t.Context(), w.binary, args...) //nolint:gosec // a test runs what it wants
 	cmd.Dir, cmd.Env = w.Dir, w.env

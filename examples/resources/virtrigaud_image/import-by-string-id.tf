@@ -1,0 +1,4 @@
+import {
+  to = virtrigaud_image.debian
+  id = "default/debian-13"
+}
