@@ -2,8 +2,6 @@
 // as it is released: a program of its own, one process for each provider block.
 // It is for what the plugin test framework leaves out: whole directories with
 // modules and override files, provider blocks with aliases, and interrupts.
-//
-// Like all acceptance tests these run only where TF_ACC is set, and then must run.
 package tfrun
 
 import (
@@ -12,30 +10,36 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 )
 
-// plugins is the folder with the provider, "" where Main did not build it.
-var plugins string
-
-// Main is the TestMain of a package whose tests make workspaces: it builds the
-// provider, runs the tests, and returns the status to exit with.
-func Main(m *testing.M) int {
-	if os.Getenv("TF_ACC") == "" {
-		return m.Run()
-	}
+// plugins builds the provider into a folder, once, and returns the folder.
+var plugins = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "virtrigaud-plugins-")
 	if err != nil {
+		return "", err
+	}
+	built = dir
+	return dir, build(dir)
+})
+
+// built is the folder that Main removes.
+var built string
+
+// Main is the TestMain of a package whose tests make workspaces: it runs the
+// tests, removes the provider that they have built, and returns the status to
+// exit with.
+func Main(m *testing.M) int {
+	status := m.Run()
+	if built == "" {
+		return status
+	}
+	if err := os.RemoveAll(built); err != nil {
 		fmt.Fprintln(os.Stderr, "tfrun:", err)
-		return 1
+		return max(status, 1)
 	}
-	defer os.RemoveAll(dir)
-	if err := build(dir); err != nil {
-		fmt.Fprintln(os.Stderr, "tfrun: building the provider:", err)
-		return 1
-	}
-	plugins = dir
-	return m.Run()
+	return status
 }
 
 func build(dir string) error {
@@ -44,34 +48,15 @@ func build(dir string) error {
 		name += ".exe"
 	}
 	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "github.com/virtrigaud/terraform-provider-virtrigaud") //nolint:noctx // bounded by the test binary
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	return cmd.Run()
-}
-
-// binary is the command to run.
-func binary(t *testing.T) string {
-	t.Helper()
-	if os.Getenv("TF_ACC") == "" {
-		t.Skip("acceptance tests run only with TF_ACC set")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	if plugins == "" {
-		t.Fatal("the package has no TestMain that calls tfrun.Main")
-	}
-	if path := os.Getenv("TF_ACC_TERRAFORM_PATH"); path != "" {
-		return path
-	}
-	for _, name := range []string{"terraform", "tofu"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatal("neither terraform nor tofu is on PATH; name one with TF_ACC_TERRAFORM_PATH")
-	return ""
+	return nil
 }
 
 // cliConfig makes the command take the provider from the folder, without an
 // installation.
-func cliConfig() string {
+func cliConfig(plugins string) string {
 	return fmt.Sprintf(`provider_installation {
   dev_overrides {
     "registry.terraform.io/virtrigaud/virtrigaud" = %[1]q

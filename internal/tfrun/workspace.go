@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/acctest"
 )
 
 // Workspace is a directory with a configuration, and its state. Modules are
@@ -23,7 +25,11 @@ type Workspace struct {
 // New makes an empty workspace.
 func New(t *testing.T) *Workspace {
 	t.Helper()
-	w := &Workspace{t: t, binary: binary(t), Dir: t.TempDir()}
+	w := &Workspace{t: t, binary: acctest.Binary(t), Dir: t.TempDir()}
+	provider, err := plugins()
+	if err != nil {
+		t.Fatalf("building the provider: %v", err)
+	}
 	for _, v := range os.Environ() {
 		// What steers the user's own Terraform must not steer the test's.
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "TF_") || strings.HasPrefix(name, "VIRTRIGAUD_") {
@@ -31,7 +37,7 @@ func New(t *testing.T) *Workspace {
 		}
 		w.env = append(w.env, v)
 	}
-	w.env = append(w.env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE="+w.Write("cli.tfrc", cliConfig()))
+	w.env = append(w.env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE="+w.Write("cli.tfrc", cliConfig(provider)))
 	return w
 }
 
