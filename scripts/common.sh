@@ -64,7 +64,7 @@ build_tofu() {
   [ -n "$module" ] || die "OpenTofu's module cannot be downloaded"
   cp -r "$module" "$src"
   chmod -R u+w "$src"
-  (cd "$src" && GOFLAGS=-mod=mod CGO_ENABLED=0 go build -trimpath -o "$new/tofu" ./cmd/tofu)
+  (cd "$src" && GOFLAGS=-mod=mod CGO_ENABLED=0 go build -trimpath -ldflags '-X github.com/opentofu/opentofu/version.dev=no' -o "$new/tofu" ./cmd/tofu)
   rm -rf "$src"
 }
 is_tofu() { [[ $("$cli" version) == OpenTofu* ]]; }
