@@ -23,6 +23,9 @@ func (b *Backend) apply(m *machine, desired *backends.VMSpec, c backends.Change)
 			if s.CloudInit == nil {
 				s.CloudInit = &backends.CloudInit{}
 			}
+			if d.CloudInit.UserData != nil && d.CloudInit.UserDataVersion == nil {
+				s.CloudInit.UserDataVersion = nil // no longer write-only
+			}
 			*s.CloudInit = overlay(*s.CloudInit, *d.CloudInit)
 		}
 	case strings.HasPrefix(path, "high_availability"):

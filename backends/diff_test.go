@@ -1,0 +1,183 @@
+package backends_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest/randspec"
+)
+
+var inventory = randspec.Inventory{
+	Networks: []string{"lan", "bridge:br0"}, Storages: []string{"one", "two"}, Hosts: []string{"h1", "h2"},
+	ResourcePools: []string{"p1", "p2"}, Folders: []string{"f1", "f2"}, ISOs: []string{"rescue"},
+}
+
+func TestDiff(t *testing.T) {
+	one, two := new(int64(1)), new(int64(2))
+	disks := func(m map[string]backends.Disk) *backends.VMSpec { return &backends.VMSpec{Disks: m} }
+	nics := func(m map[string]backends.NIC) *backends.VMSpec { return &backends.VMSpec{Networks: m} }
+	address := &backends.IPConfig{Address: "192.0.2.5/24", Gateway: "192.0.2.1"}
+	for name, tt := range map[string]struct {
+		from, to *backends.VMSpec
+		want     []string // Change.String, and the feature in brackets
+	}{
+		"nothing asked": {
+			&backends.VMSpec{Name: "a", CPU: backends.CPU{Cores: one}, Tags: []string{"x"}}, &backends.VMSpec{}, nil,
+		},
+		"cores": {
+			&backends.VMSpec{CPU: backends.CPU{Cores: one}}, &backends.VMSpec{CPU: backends.CPU{Cores: two}},
+			[]string{"grow cpu.cores from 1 to 2 [cpu]"},
+		},
+		"less memory": {
+			&backends.VMSpec{Memory: backends.Memory{SizeMiB: new(int64(512))}}, &backends.VMSpec{Memory: backends.Memory{SizeMiB: new(int64(256))}},
+			[]string{"shrink memory.size_mib from 512 to 256 [memory]"},
+		},
+		"a name": {
+			&backends.VMSpec{Name: "a"}, &backends.VMSpec{Name: "b"}, []string{"set name from a to b [vm_reconfiguration]"},
+		},
+		"tags are a set": {
+			&backends.VMSpec{Tags: []string{"b", "a"}}, &backends.VMSpec{Tags: []string{"a", "b", "b"}}, nil,
+		},
+		"no tags are a value": {
+			&backends.VMSpec{Tags: []string{"a"}}, &backends.VMSpec{Tags: []string{}}, []string{"set tags from [a] to [] []"},
+		},
+		"false asks for no feature": {
+			&backends.VMSpec{TPM: new(true)}, &backends.VMSpec{TPM: new(false), SecureBoot: new(false)},
+			[]string{"set tpm from true to false []"},
+		},
+		"a disk grows": {
+			disks(map[string]backends.Disk{"data": {SizeGiB: one}}), disks(map[string]backends.Disk{"data": {SizeGiB: two}}),
+			[]string{`grow disks["data"].size_gib from 1 to 2 [disk_resize]`},
+		},
+		"a disk comes with what it needs": {
+			disks(map[string]backends.Disk{"root": {}}),
+			disks(map[string]backends.Disk{"root": {}, "z": {SizeGiB: one, Policy: new("gold")}}),
+			[]string{`add disks["z"] [multiple_disks]`, `add disks["z"].policy [storage_policies]`},
+		},
+		"one disk goes, one comes": {
+			disks(map[string]backends.Disk{"a": {}}), disks(map[string]backends.Disk{"b": {}}),
+			[]string{`remove disks["a"] []`, `add disks["b"] [disk_create]`},
+		},
+		"another volume in the same slot": {
+			disks(map[string]backends.Disk{"a": {Volume: new("v1")}}), disks(map[string]backends.Disk{"a": {Volume: new("v2")}}),
+			[]string{`remove disks["a"] []`, `add disks["a"] [disk_volume]`},
+		},
+		"disks left alone": {
+			disks(map[string]backends.Disk{"a": {}}), disks(nil), nil,
+		},
+		"all disks go": {
+			disks(map[string]backends.Disk{"a": {}}), disks(map[string]backends.Disk{}), []string{`remove disks["a"] []`},
+		},
+		"a bridge asks for bridges": {
+			nics(map[string]backends.NIC{"lan": {Network: new("lan")}}), nics(map[string]backends.NIC{"lan": {Network: new("bridge:br0")}}),
+			[]string{`set networks["lan"].network from lan to bridge:br0 [bridge_networks]`},
+		},
+		"DHCP is a value": {
+			nics(map[string]backends.NIC{"lan": {IPv4: address}}), nics(map[string]backends.NIC{"lan": {}}),
+			[]string{`set networks["lan"].ipv4 from {192.0.2.5/24 192.0.2.1 [] []} to <nil> [dhcp]`},
+		},
+		"a host after another is a migration": {
+			&backends.VMSpec{Placement: backends.PlacementSpec{Host: new("h1")}}, &backends.VMSpec{Placement: backends.PlacementSpec{Host: new("h2")}},
+			[]string{"set placement.host from h1 to h2 [migration]"},
+		},
+		"a first host is not": {
+			&backends.VMSpec{}, &backends.VMSpec{Placement: backends.PlacementSpec{Host: new("h2")}},
+			[]string{"set placement.host to h2 [host_placement]"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, c := range backends.Diff(tt.from, tt.to) {
+				got = append(got, c.String()+" ["+string(c.Feature)+"]")
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("Diff:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+// TestDiffHidesSecrets: what may be secret appears in no change.
+func TestDiffHidesSecrets(t *testing.T) {
+	const secret = "hunter2"
+	to := &backends.VMSpec{
+		CloudInit: &backends.CloudInit{
+			UserData: new("password: " + secret), VendorData: new(secret), MetaData: new(secret), NetworkConfig: new(secret),
+			Users: []backends.CloudUser{{Name: "a", PasswordHash: secret}},
+		},
+		Customization: &backends.Customization{Windows: &backends.WindowsCustomization{AdminPassword: secret, ProductKey: secret}},
+	}
+	changes := backends.Diff(&backends.VMSpec{}, to)
+	if len(changes) < 6 {
+		t.Errorf("only %d changes: %v", len(changes), changes)
+	}
+	for _, c := range changes {
+		if strings.Contains(c.String(), secret) {
+			t.Errorf("%s tells the secret", c.Path)
+		}
+	}
+}
+
+// TestUserDataVersion: where user data is write-only, only its version counts.
+func TestUserDataVersion(t *testing.T) {
+	from := &backends.VMSpec{CloudInit: &backends.CloudInit{UserDataVersion: new(int64(1))}}
+	same := &backends.VMSpec{CloudInit: &backends.CloudInit{UserData: new("anything"), UserDataVersion: new(int64(1))}}
+	if c := backends.Diff(from, same); len(c) > 0 {
+		t.Errorf("the same version differs: %v", c)
+	}
+	next := &backends.VMSpec{CloudInit: &backends.CloudInit{UserData: new("anything"), UserDataVersion: new(int64(2))}}
+	if c := backends.Diff(from, next); len(c) != 1 || c[0].Path != "cloud_init.user_data_wo_version" {
+		t.Errorf("the next version: %v", c)
+	}
+}
+
+// TestDiffLaws holds what must be so whatever the specs.
+func TestDiffLaws(t *testing.T) {
+	empty := &backends.VMSpec{}
+	rapid.Check(t, func(t *rapid.T) {
+		a := randspec.Spec(t, "a", "a", inventory)
+		b := randspec.Spec(t, "b", "b", inventory)
+		if c := backends.Diff(a, a); len(c) > 0 {
+			t.Errorf("Diff(x, x) is %v", c)
+		}
+		if c := backends.Diff(a, empty); len(c) > 0 {
+			t.Errorf("what nobody asked for changes: %v", c)
+		}
+		changes := backends.Diff(a, b)
+		if again := backends.Diff(a, b); !reflect.DeepEqual(changes, again) {
+			t.Error("Diff is not the same twice")
+		}
+		order := map[backends.Action]int{backends.Remove: 0, backends.Add: 2}
+		for i, c := range changes {
+			if rank(order, c) < 0 || i > 0 && rank(order, changes[i-1]) > rank(order, c) {
+				t.Errorf("%s comes after %s", c, changes[i-1])
+			}
+			if c.From != nil && reflect.DeepEqual(c.From, c.To) {
+				t.Errorf("%s changes nothing", c)
+			}
+			if c.Feature != "" {
+				if _, known := c.Feature.Describe(); !known {
+					t.Errorf("%s asks for the unknown feature %q", c, c.Feature)
+				}
+			}
+			if c.Path == "" || c.Path.Generic() == "" {
+				t.Errorf("%+v has no path", c)
+			}
+		}
+		if a.Name != "a" || b.Name != "b" {
+			t.Error("Diff changed its arguments")
+		}
+	})
+}
+
+func rank(order map[backends.Action]int, c backends.Change) int {
+	if r, ok := order[c.Action]; ok {
+		return r
+	}
+	return 1
+}
