@@ -5,8 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
+	"sync"
+	"time"
 
 	"github.com/digitalocean/go-libvirt"
 )
@@ -21,11 +22,24 @@ const chunkBytes = 262120
 // A Bulk is for one goroutine, and of no use after an error. Its errors are *backends.Error,
 // except for those of the reader or writer that the caller gave, which come unchanged.
 type Bulk struct {
+	owner  context.Context // of the Conn
+	unhook func() bool
 	conn   *guard
 	in     *bufio.Reader
 	serial uint32
-	buf    []byte // one frame
-	unhook func() bool
+	buf    []byte  // one frame to send
+	early  []frame // of a stream, from before the answer to its call
+
+	aborted bool // the stream under way, by us
+
+	mu   sync.Mutex
+	busy bool
+}
+
+// frame is one message of libvirtd.
+type frame struct {
+	header
+	payload []byte
 }
 
 // Bulk opens a connection for data. The caller closes it.
@@ -37,7 +51,7 @@ func (c *Conn) Bulk(ctx context.Context) (*Bulk, error) {
 		return nil, c.dialError(dialCtx, err)
 	}
 	g := newGuard(raw)
-	b := &Bulk{conn: g, in: bufio.NewReaderSize(g, 64<<10), buf: make([]byte, headerBytes+chunkBytes)}
+	b := &Bulk{owner: c.ctx, conn: g, in: bufio.NewReaderSize(g, 64<<10), buf: make([]byte, headerBytes+chunkBytes)}
 	stop := context.AfterFunc(dialCtx, func() { g.closeFor(context.Cause(dialCtx)) })
 	defer stop()
 	if err := b.login(c.target.remote()); err != nil {
@@ -48,7 +62,7 @@ func (c *Conn) Bulk(ctx context.Context) (*Bulk, error) {
 		g.closeFor(errClosed)
 		return nil, errClosed
 	}
-	b.unhook = context.AfterFunc(c.ctx, func() { g.closeFor(errClosed) })
+	b.unhook = context.AfterFunc(c.ctx, b.closeIdle)
 	return b, nil
 }
 
@@ -61,6 +75,25 @@ func (b *Bulk) Close() error {
 	b.conn.closeFor(errClosed)
 	b.unhook()
 	return nil
+}
+
+// closeIdle is for when the Conn is closed. A stream under way is ended by its own
+// goroutine, in good order.
+func (b *Bulk) closeIdle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.busy {
+		b.conn.closeFor(errClosed)
+	}
+}
+
+func (b *Bulk) setBusy(busy bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy = busy
+	if !busy && b.owner.Err() != nil {
+		b.conn.closeFor(errClosed)
+	}
 }
 
 func (b *Bulk) login(uri string) error {
@@ -91,52 +124,48 @@ func (b *Bulk) login(uri string) error {
 // Upload writes what r yields, up to io.EOF, into a volume from offset on. It fails where r
 // fails, and then with r's error; what was written by then stays.
 func (b *Bulk) Upload(ctx context.Context, vol libvirt.StorageVol, offset uint64, r io.Reader) error {
-	return b.bounded(ctx, func() error {
+	return b.bounded(ctx, func(ctx context.Context) error {
 		if _, err := b.call(procVolUpload, volumeArgs(vol, offset, 0)); err != nil {
 			return err
 		}
 		verdict := make(chan error, 1)
-		go func() {
-			_, err := b.answer(procVolUpload)
-			verdict <- err
-		}()
-		err := b.sendAll(r, verdict)
+		go func() { verdict <- b.streamEnd(procVolUpload) }()
+		err := b.sendAll(ctx, r, verdict)
 		if err == nil {
 			return <-verdict
 		}
-		var source *sourceError
-		if errors.As(err, &source) {
-			// libvirtd lets go of the volume before it answers.
-			abort := header{procedure: procVolUpload, kind: typeStream, serial: b.serial, status: statusError}
-			if b.sendBuf(abort, 0) == nil {
-				<-verdict
-			}
-			return err
+		if !errors.Is(err, errEnded) {
+			b.abort(procVolUpload)
 		}
-		b.conn.closeFor(err)
-		if early := <-verdict; isAnswer(early) {
-			return early
+		if said := <-verdict; errors.Is(err, errEnded) || !b.aborted && isAnswer(said) {
+			err = said
 		}
 		return err
 	})
 }
 
+// errEnded means that libvirtd ended a stream by itself.
+var errEnded = errors.New("libvirtd ended the upload before the end of the data")
+
 // sendAll sends r and the end of the stream. It stops when libvirtd has something to
 // say before that.
-func (b *Bulk) sendAll(r io.Reader, verdict chan error) error {
+func (b *Bulk) sendAll(ctx context.Context, r io.Reader, verdict chan error) error {
 	data := header{procedure: procVolUpload, kind: typeStream, serial: b.serial, status: statusContinue}
 	for {
 		select {
 		case err := <-verdict:
 			if err == nil {
-				err = errors.New("libvirtd ended the upload before the end of the data")
+				err = errEnded
 			}
 			verdict <- err
-			return err
+			return errEnded
 		default:
 		}
 		n, err := fill(r, b.buf[headerBytes:])
-		if err != nil && err != io.EOF {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && err != io.EOF:
 			return &sourceError{err}
 		}
 		if n > 0 {
@@ -153,39 +182,91 @@ func (b *Bulk) sendAll(r io.Reader, verdict chan error) error {
 
 // Download passes length bytes of a volume from offset on to w; length 0 is all the rest.
 func (b *Bulk) Download(ctx context.Context, vol libvirt.StorageVol, offset, length uint64, w io.Writer) error {
-	return b.bounded(ctx, func() error {
+	return b.bounded(ctx, func(ctx context.Context) error {
 		if _, err := b.call(procVolDownload, volumeArgs(vol, offset, length)); err != nil {
 			return err
 		}
 		for {
-			h, payload, err := b.receive(procVolDownload)
+			f, err := b.receive(procVolDownload, typeStream)
 			if err != nil {
 				return err
 			}
-			if h.status == statusOK || len(payload) == 0 {
-				if h.status == statusOK {
-					return nil
-				}
+			if f.status == statusOK {
+				return nil
+			}
+			if len(f.payload) == 0 {
 				break
 			}
-			if _, err := w.Write(payload); err != nil {
-				return &sourceError{err}
+			if _, err = w.Write(f.payload); err != nil {
+				err = &sourceError{err}
+			} else if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if err != nil {
+				b.abort(procVolDownload)
+				b.drain(procVolDownload)
+				return err
 			}
 		}
 		end := header{procedure: procVolDownload, kind: typeStream, serial: b.serial, status: statusOK}
 		if err := b.sendBuf(end, 0); err != nil {
 			return err
 		}
-		_, err := b.answer(procVolDownload)
-		return err
+		return b.streamEnd(procVolDownload)
 	})
 }
 
-// bounded runs fn, closes the connection when ctx ends, and says why fn failed.
-func (b *Bulk) bounded(ctx context.Context, fn func() error) error {
-	stop := context.AfterFunc(ctx, func() { b.conn.closeFor(context.Cause(ctx)) })
+// abort asks libvirtd to end a stream. To hang up instead can crash libvirtd: version 9.0
+// corrupts its heap when a client is gone while a stream is open.
+func (b *Bulk) abort(procedure uint32) {
+	b.aborted = true
+	abort := header{procedure: procedure, kind: typeStream, serial: b.serial, status: statusError}
+	if err := b.sendBuf(abort, 0); err != nil {
+		b.conn.closeFor(err)
+	}
+}
+
+// drain reads until libvirtd confirms that it has ended a stream.
+func (b *Bulk) drain(procedure uint32) {
+	for {
+		f, err := b.receive(procedure, typeStream)
+		if err != nil || f.status == statusOK {
+			return
+		}
+	}
+}
+
+// hangUpAfter is how long libvirtd has to end a stream after its context has ended.
+const hangUpAfter = 3 * time.Second
+
+// bounded runs fn, and says why it failed. A while after the end of ctx, or of the Conn, the
+// connection is closed, in case fn is still waiting for libvirtd.
+func (b *Bulk) bounded(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(b.owner, func() { cancel(errClosed) })
 	defer stop()
-	err := fn()
+	b.setBusy(true)
+	defer b.setBusy(false)
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+		}
+		timer := time.NewTimer(hangUpAfter)
+		defer timer.Stop()
+		select {
+		case <-over:
+		case <-timer.C:
+			b.conn.closeFor(context.Cause(ctx))
+		}
+	})
+	err := fn(ctx)
+	close(over)
+	watching.Wait()
 	if err == nil {
 		return nil
 	}
@@ -245,16 +326,17 @@ func (b *Bulk) call(procedure uint32, args []byte) ([]byte, error) {
 	if err := b.send(header{procedure: procedure, kind: typeCall, serial: b.serial}, args); err != nil {
 		return nil, err
 	}
-	return b.answer(procedure)
+	f, err := b.receive(procedure, typeReply)
+	return f.payload, err
 }
 
-// answer waits for the frame that ends a call or a stream.
-func (b *Bulk) answer(procedure uint32) ([]byte, error) {
-	h, payload, err := b.receive(procedure)
-	if err == nil && h.status != statusOK {
-		err = fmt.Errorf("libvirtd answers with status %d out of turn", h.status)
+// streamEnd waits until libvirtd confirms the end of a stream.
+func (b *Bulk) streamEnd(procedure uint32) error {
+	f, err := b.receive(procedure, typeStream)
+	if err == nil && f.status != statusOK {
+		err = errors.New("libvirtd sends data after the end of a stream")
 	}
-	return payload, err
+	return err
 }
 
 func (b *Bulk) send(h header, payload []byte) error {
@@ -270,25 +352,43 @@ func (b *Bulk) sendBuf(h header, n int) error {
 	return err
 }
 
-// receive gives the next frame that belongs to the call under way.
-func (b *Bulk) receive(procedure uint32) (header, []byte, error) {
+// receive gives the next frame of a kind that belongs to the call under way, or the error
+// that libvirtd answers with. libvirtd may begin to send a stream before the answer to
+// the call that asked for it.
+func (b *Bulk) receive(procedure, kind uint32) (frame, error) {
 	for {
-		start := make([]byte, headerBytes)
-		if _, err := io.ReadFull(b.in, start); err != nil {
-			return header{}, nil, err
+		f, err := b.next(kind)
+		if err != nil {
+			return frame{}, err
 		}
-		h := parseHeader(start[lengthBytes:])
-		// The guard has let no frame pass that is shorter than its header or too long.
-		payload := make([]byte, binary.BigEndian.Uint32(start)-headerBytes)
-		if _, err := io.ReadFull(b.in, payload); err != nil {
-			return header{}, nil, err
-		}
-		if h.program != remoteProgram || h.procedure != procedure || h.serial != b.serial {
+		switch {
+		case f.program != remoteProgram || f.procedure != procedure || f.serial != b.serial:
 			continue // an answer to a keep-alive, or an event
+		case f.status == statusError:
+			return frame{}, parseError(f.payload)
+		case f.kind != kind:
+			b.early = append(b.early, f)
+			continue
 		}
-		if h.status == statusError {
-			return h, nil, parseError(payload)
-		}
-		return h, payload, nil
+		return f, nil
 	}
+}
+
+// next gives a frame that came early, or reads one.
+func (b *Bulk) next(kind uint32) (frame, error) {
+	if kind == typeStream && len(b.early) > 0 {
+		f := b.early[0]
+		b.early = b.early[1:]
+		return f, nil
+	}
+	start := make([]byte, headerBytes)
+	if _, err := io.ReadFull(b.in, start); err != nil {
+		return frame{}, err
+	}
+	// The guard has let no frame pass that is shorter than its header or too long.
+	payload := make([]byte, binary.BigEndian.Uint32(start)-headerBytes)
+	if _, err := io.ReadFull(b.in, payload); err != nil {
+		return frame{}, err
+	}
+	return frame{parseHeader(start[lengthBytes:]), payload}, nil
 }

@@ -195,6 +195,7 @@ var texts = []struct {
 	{"No space left on device", backends.Exhausted, "Free space on the storage, or choose another one."},
 	{"Disk quota exceeded", backends.Exhausted, "Raise the quota, or choose another storage."},
 	{"not enough free space", backends.Exhausted, "Free space on the storage, or choose another one."},
+	{"File too large", backends.Invalid, "The storage cannot hold a file of that size."},
 	{"Cannot allocate memory", backends.Exhausted, "The host has not enough free memory."},
 	{"cannot set up guest memory", backends.Exhausted, "The host has not enough free memory."},
 	{"out of memory", backends.Exhausted, "The host has not enough free memory."},

@@ -16,8 +16,10 @@ type Spec struct {
 	Ref
 	// CapacityBytes is what a guest sees. With From or Backing, 0 is their capacity.
 	CapacityBytes int64
-	Format        string // "qcow2" or "raw"; "" is qcow2 where the pool has files, else raw
-	Provisioning  string // "thin" (also "") or "thick" ("eager_zeroed" is the same)
+	// Format is "qcow2" or "raw"; "" is qcow2, but raw for a thick copy, and where the
+	// pool has no files.
+	Format       string
+	Provisioning string // "thin" (also "") or "thick" ("eager_zeroed" is the same)
 	// From is a volume whose content is copied, on the host, and converted to Format.
 	From *Ref
 	// Backing is a volume that is read where the new one was not written yet; it must
@@ -58,7 +60,7 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 	if err := s.make(ctx, p, spec, origin); err != nil {
 		return Volume{}, err
 	}
-	v, err := s.grown(ctx, spec)
+	v, err := s.finish(ctx, spec, filePool(kind))
 	if err != nil {
 		return Volume{}, s.undo(ctx, spec.Ref, err)
 	}
@@ -72,9 +74,10 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 	}
 	files := filePool(poolKind)
 	if spec.Format == "" {
-		spec.Format = "raw"
-		if files || spec.Backing != nil {
-			spec.Format = "qcow2"
+		spec.Format = "qcow2"
+		thick := spec.Provisioning != "" && spec.Provisioning != "thin"
+		if spec.Backing == nil && (!files || thick && spec.From != nil) {
+			spec.Format = "raw"
 		}
 	}
 	switch {
@@ -106,6 +109,10 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 			return spec, invalid("size_gib", "%d bytes are too small for the content of %s, which has %d bytes",
 				spec.CapacityBytes, volumeObject(origin.Ref), origin.CapacityBytes)
 		}
+	}
+	if spec.From != nil && spec.Format == "qcow2" && spec.Provisioning == "thick" && spec.CapacityBytes > origin.CapacityBytes {
+		return spec, backends.Errorf(backends.Unsupported, "", "", "libvirt cannot reserve the space by which a qcow2 copy is larger than its origin").
+			At("provisioning").Advise("Use the format raw, or thin provisioning.")
 	}
 	if spec.CapacityBytes <= 0 {
 		return spec, invalid("size_gib", "a volume needs a size")
@@ -158,13 +165,20 @@ func (spec Spec) xml(origin *Volume) (string, error) {
 	return x.Marshal()
 }
 
-// grown reads the new volume back and gives it the size that a copy did not get.
-func (s *Store) grown(ctx context.Context, spec Spec) (Volume, error) {
+// finish reads the new volume back, and gives it the size and the space that a copy did not get.
+func (s *Store) finish(ctx context.Context, spec Spec, files bool) (Volume, error) {
 	v, err := s.Get(ctx, spec.Ref)
-	if err != nil || v.CapacityBytes >= spec.CapacityBytes {
+	if err != nil {
 		return v, err
 	}
-	if err := s.Resize(ctx, spec.Ref, spec.CapacityBytes); err != nil {
+	var flags libvirt.StorageVolResizeFlags
+	if files && spec.From != nil && spec.Format == "raw" && spec.Provisioning == "thick" {
+		flags = libvirt.StorageVolResizeAllocate
+	}
+	if v.CapacityBytes >= spec.CapacityBytes && flags == 0 {
+		return v, nil
+	}
+	if err := s.resize(ctx, spec.Ref, spec.CapacityBytes, flags); err != nil {
 		return v, err
 	}
 	return s.Get(ctx, spec.Ref)

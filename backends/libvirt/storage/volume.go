@@ -108,20 +108,23 @@ func (s *Store) Resize(ctx context.Context, ref Ref, bytes int64) error {
 		return backends.Errorf(backends.Invalid, "resize", volumeObject(ref),
 			"it has %d bytes, and to make it smaller (%d bytes) would destroy data", v.CapacityBytes, bytes)
 	}
-	err = s.whenFree(ctx, func(l *libvirt.Libvirt) error {
-		v, err := lookup(l, ref)
-		if err != nil {
-			return err
-		}
-		return l.StorageVolResize(v, unsigned(bytes), 0)
-	})
-	if err != nil {
+	if err = s.resize(ctx, ref, bytes, 0); err != nil {
 		return backends.Wrap(err, "resize", volumeObject(ref))
 	}
 	if v, err = s.Get(ctx, ref); err == nil && v.CapacityBytes < bytes {
 		err = backends.Errorf(backends.Internal, "", "", "libvirt reported success, but the volume has %d bytes instead of %d", v.CapacityBytes, bytes)
 	}
 	return backends.Wrap(err, "resize", volumeObject(ref))
+}
+
+func (s *Store) resize(ctx context.Context, ref Ref, bytes int64, flags libvirt.StorageVolResizeFlags) error {
+	return s.whenFree(ctx, func(l *libvirt.Libvirt) error {
+		v, err := lookup(l, ref)
+		if err != nil {
+			return err
+		}
+		return l.StorageVolResize(v, unsigned(bytes), flags)
+	})
 }
 
 func lookup(l *libvirt.Libvirt, ref Ref) (libvirt.StorageVol, error) {
