@@ -63,7 +63,7 @@ var prepare = sync.OnceValue(func() error {
 	return nil
 })
 
-// Run runs an acceptance test with the provider in this process.
+// Run runs an acceptance test with the provider in this process, beside others.
 func Run(t *testing.T, test resource.TestCase) {
 	t.Helper()
 	path := Binary(t)
@@ -76,5 +76,5 @@ func Run(t *testing.T, test resource.TestCase) {
 		}
 	}
 	test.ProtoV6ProviderFactories = Factories
-	resource.Test(t, test)
+	resource.ParallelTest(t, test)
 }

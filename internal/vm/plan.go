@@ -30,7 +30,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		return
 	}
 	if req.State.Raw.IsNull() {
-		planned := c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(config))
+		planned := c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(req.Plan.Raw, req.Config.Raw, req.State.Raw))
 		resp.Plan.Raw = planned
 		if plan := c.decode(ctx, planned); connected && !resp.Diagnostics.HasError() {
 			spec := plan.Spec()
@@ -43,7 +43,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		return
 	}
 	prior := c.decode(ctx, req.State.Raw)
-	plan := c.decode(ctx, c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(config)))
+	plan := c.decode(ctx, c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(req.Plan.Raw, req.Config.Raw, req.State.Raw)))
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -63,7 +63,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		}
 	}
 	resp.Plan.Raw = c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw,
-		renewing(unset(config), step, info.Catalogue, policy, !req.Config.Raw.IsFullyKnown()))
+		renewing(unset(req.Plan.Raw, req.Config.Raw, req.State.Raw), step, info.Catalogue, policy, !req.Config.Raw.IsFullyKnown()))
 }
 
 // hypervisor returns what the hypervisor says of itself; ok is false where the
@@ -87,14 +87,17 @@ func (c coder) settle(planned, config, prior tftypes.Value, rule func(backends.P
 
 // unset is what a plan shows of values that are not configured, before it is
 // known what changes.
-func unset(config *vmschema.VM) func(backends.Path) tfx.Unset {
+func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
+	version := attribute(config, "cloud_init", "user_data_wo_version")
+	altered := func(path ...string) bool { return !attribute(planned, path...).Equal(attribute(prior, path...)) }
 	return func(p backends.Path) tfx.Unset {
 		switch {
-		case p == "cloud_init.user_data" && config.CloudInit != nil && config.CloudInit.UserDataWOVersion != nil:
+		case p == "cloud_init.user_data" && !version.IsKnown():
+			return tfx.Renew
+		case p == "cloud_init.user_data" && !version.IsNull():
 			return tfx.Clear // a secret that became write-only must not stay in state
-		case p == "cpu.max_cores" && config.CPU != nil && config.CPU.Cores != nil,
-			p == "memory.max_mib" && config.Memory != nil && config.Memory.SizeMiB != nil:
-			return tfx.Renew // it follows what is configured
+		case p == "cpu.max_cores" && altered("cpu", "cores"), p == "memory.max_mib" && altered("memory", "size_mib"):
+			return tfx.Renew // by default it follows the size
 		case vmschema.InputOnly(p):
 			return tfx.Omit
 		}
@@ -106,33 +109,30 @@ func unset(config *vmschema.VM) func(backends.Path) tfx.Unset {
 // configuration nobody knows, and Terraform will ask again during apply, where
 // nothing may be unknown that is known now.
 func renewing(rule func(backends.Path) tfx.Unset, t *transition, cat backends.Catalogue, policy backends.RestartPolicy, open bool) func(backends.Path) tfx.Unset {
-	restarts := t.restarts(cat, policy)
+	anew := t.switches() || t.restarts(cat, policy)
 	return func(p backends.Path) tfx.Unset {
-		altered := false
+		altered, volatile := false, true
 		switch p.Generic() {
 		case "status":
 			altered = t.switches()
 		case "host":
-			altered = t.migrates() || t.switches() || restarts
-		case "ip_address", "ip_addresses", "networks.ip_addresses", "guest":
-			altered = t.switches() || t.rewires() || restarts
+			altered = anew || t.migrates()
+		case "guest":
+			altered = anew
+		case "ip_address", "ip_addresses":
+			altered = anew || t.rewires("")
+		case "networks.ip_addresses":
+			altered = anew || t.rewires(p.Steps()[1].Name)
 		case "disks.device", "disks.path":
-			altered = t.changed("disks")
+			altered = t.replugs(p.Steps()[1].Name)
+		default:
+			volatile = false
 		}
-		if altered || open && volatile(p) {
+		if altered || open && volatile {
 			return tfx.Renew
 		}
 		return rule(p)
 	}
-}
-
-// volatile reports whether a computed value can change at all.
-func volatile(p backends.Path) bool {
-	switch p.Generic() {
-	case "status", "host", "ip_address", "ip_addresses", "networks.ip_addresses", "guest", "disks.device", "disks.path":
-		return true
-	}
-	return false
 }
 
 // replacement returns the attributes that make the VM anew.
@@ -150,10 +150,21 @@ func replacement(prior, planned tftypes.Value, plan *vmschema.VM) path.Paths {
 	return paths
 }
 
-func attribute(v tftypes.Value, name string) tftypes.Value {
-	var all map[string]tftypes.Value
-	if err := v.As(&all); err != nil {
-		return tftypes.NewValue(tftypes.String, nil)
+// attribute is the value at a path of attribute names, null where an object on
+// the way is null, and unknown where one is unknown.
+func attribute(v tftypes.Value, names ...string) tftypes.Value {
+	for _, name := range names {
+		var all map[string]tftypes.Value
+		if !v.IsKnown() || v.IsNull() || v.As(&all) != nil {
+			break
+		}
+		v = all[name]
 	}
-	return all[name]
+	switch {
+	case !v.IsKnown():
+		return tftypes.NewValue(tftypes.DynamicPseudoType, tftypes.UnknownValue)
+	case v.IsNull():
+		return tftypes.NewValue(tftypes.DynamicPseudoType, nil)
+	}
+	return v
 }

@@ -2,7 +2,7 @@ package vm
 
 import (
 	"maps"
-	"strings"
+	"slices"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
@@ -71,27 +71,37 @@ func (t *transition) restarts(cat backends.Catalogue, policy backends.RestartPol
 }
 
 // migrates reports whether the VM changes its host.
-func (t *transition) migrates() bool { return t.changed("placement.host", "placement.cluster") }
+func (t *transition) migrates() bool {
+	return slices.ContainsFunc(t.changes, func(c backends.Change) bool {
+		return c.Path == "placement.host" || c.Path == "placement.cluster"
+	})
+}
 
-// rewires reports whether a network interface comes, goes or changes.
-func (t *transition) rewires() bool { return t.changed("networks") }
+// rewires reports whether a network interface comes, goes or changes: that of
+// the key, or any where key is "".
+func (t *transition) rewires(key string) bool {
+	return slices.ContainsFunc(t.changes, func(c backends.Change) bool {
+		return c.Path.Steps()[0].Name == "networks" && (key == "" || c.Key == key)
+	})
+}
 
-func (t *transition) changed(prefixes ...string) bool {
-	for _, c := range t.changes {
-		generic := c.Path.Generic()
-		for _, prefix := range prefixes {
-			if generic == prefix || strings.HasPrefix(generic, prefix+".") {
-				return true
-			}
+// replugs reports whether the disk of a key may be found elsewhere afterwards.
+func (t *transition) replugs(key string) bool {
+	return slices.ContainsFunc(t.changes, func(c backends.Change) bool {
+		switch c.Path.Generic() {
+		case "disks", "disks.bus", "disks.storage", "disks.format":
+			return c.Key == key
+		case "placement.host", "placement.cluster", "placement.storage":
+			return true
 		}
-	}
-	return false
+		return false
+	})
 }
 
 // readdresses reports whether the VM runs afterwards and may then have other addresses.
 func (t *transition) readdresses(cat backends.Catalogue) bool {
 	runs := t.power == backends.Running || t.power == "" && t.status == backends.Running
-	return runs && (t.switches() || t.rewires() || t.restarts(cat, backends.RestartWhenRequired))
+	return runs && (t.switches() || t.rewires("") || t.restarts(cat, backends.RestartWhenRequired))
 }
 
 // update is what machine.Apply takes.

@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
@@ -34,15 +36,48 @@ func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConf
 	v.source(attribute(req.Config.Raw, "disks").IsFullyKnown())
 	v.sizes()
 	v.firmware(attribute(req.Config.Raw, "firmware").IsKnown())
-	v.macs()
 	v.wait(attribute(req.Config.Raw, "networks").IsFullyKnown())
-	for _, p := range cloudinit.Validate(m.Spec()) {
+	for _, p := range cloudinit.Validate(wellFormed(m.Spec())) {
 		if p.Warning {
 			resp.Diagnostics.AddAttributeWarning(tfx.Path(p.Path), "The guest may not do what this says", p.Text)
 			continue
 		}
 		resp.Diagnostics.AddAttributeError(tfx.Path(p.Path), "Invalid guest configuration", p.Text)
 	}
+}
+
+// wellFormed leaves out what the schema refuses by itself, so that one mistake
+// is told once.
+func wellFormed(spec *backends.VMSpec) *backends.VMSpec {
+	for key, n := range spec.Networks {
+		if n.MAC != nil {
+			if hw, err := net.ParseMAC(*n.MAC); err != nil || len(hw) != 6 {
+				n.MAC = nil
+			}
+		}
+		n.IPv4, n.IPv6 = parsable(n.IPv4), parsable(n.IPv6)
+		spec.Networks[key] = n
+	}
+	return spec
+}
+
+func parsable(c *backends.IPConfig) *backends.IPConfig {
+	if c == nil {
+		return nil
+	}
+	prefixes, hops := append([]string{c.Address}, c.Extra...), []string{}
+	if c.Gateway != "" {
+		hops = append(hops, c.Gateway)
+	}
+	for _, r := range c.Routes {
+		prefixes, hops = append(prefixes, r.To), append(hops, r.Via)
+	}
+	bad := slices.ContainsFunc(prefixes, func(s string) bool { _, err := netip.ParsePrefix(s); return err != nil }) ||
+		slices.ContainsFunc(hops, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil })
+	if bad {
+		return nil
+	}
+	return c
 }
 
 type validation struct {
@@ -100,22 +135,6 @@ func (v validation) firmware(known bool) {
 		return
 	}
 	v.errorf(path.Root("secure_boot"), "Secure boot needs UEFI", `secure_boot = true needs firmware = "uefi".`)
-}
-
-// macs checks that no two interfaces share an address.
-func (v validation) macs() {
-	seen := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(v.m.Networks)) {
-		n := v.m.Networks[key]
-		if n == nil || n.MAC == nil {
-			continue
-		}
-		mac := strings.ToLower(strings.ReplaceAll(*n.MAC, "-", ":"))
-		if other, twice := seen[mac]; twice {
-			v.errorf(path.Root("networks").AtMapKey(key).AtName("mac"), "MAC address used twice", "The interfaces %q and %q of this VM both have %s.", other, key, mac)
-		}
-		seen[mac] = key
-	}
 }
 
 func (v validation) wait(networksKnown bool) {
