@@ -85,7 +85,7 @@ func Mock() b.Catalogue {
 		b.FeatureDiskHotplug:    full(),
 		b.FeatureNICHotplug:     full(),
 		b.FeatureCDROM:          full(),
-		b.FeatureDiskVolume:     no(later),
+		b.FeatureDiskVolume:     full(),
 		b.FeatureHostDevices:    no(later),
 		b.FeatureHostPlacement:  full(),
 		b.FeatureFolders:        full(),

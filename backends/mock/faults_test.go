@@ -1,0 +1,89 @@
+package mock_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/mock"
+)
+
+func TestFaults(t *testing.T) {
+	// failures says which of ten starts of VM "web" fail.
+	failures := func(t *testing.T, seed int64, f mock.Fault) (failed []int) {
+		t.Helper()
+		b := open(t, mock.Options{Seed: seed, Faults: []mock.Fault{f}})
+		id := create(t, b, spec("web"))
+		for i := range 10 {
+			if err := b.SetPower(t.Context(), id, backends.PowerOn); err != nil {
+				failed = append(failed, i)
+			}
+		}
+		return failed
+	}
+	all := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+	for name, tt := range map[string]struct {
+		fault mock.Fault
+		want  []int
+	}{
+		"every call":     {mock.Fault{Operation: "SetPower"}, all},
+		"by action":      {mock.Fault{Operation: "SetPower.start"}, all},
+		"another action": {mock.Fault{Operation: "SetPower.stop"}, nil},
+		"by pattern":     {mock.Fault{Operation: "Set*", Name: "w?b"}, all},
+		"another VM":     {mock.Fault{Operation: "SetPower", Name: "db*"}, nil},
+		"the first two":  {mock.Fault{Operation: "SetPower", Count: 2}, []int{0, 1}},
+		"two after five": {mock.Fault{Operation: "SetPower", Skip: 5, Count: 2}, []int{5, 6}},
+		"another method": {mock.Fault{Operation: "DeleteVM"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := failures(t, 1, tt.fault); !slices.Equal(got, tt.want) {
+				t.Errorf("calls %v fail, want %v", got, tt.want)
+			}
+		})
+	}
+	t.Run("by chance", func(t *testing.T) {
+		half := mock.Fault{Operation: "SetPower", Probability: 0.5}
+		first := failures(t, 1, half)
+		if len(first) == 0 || len(first) == 10 {
+			t.Errorf("with probability 0.5 calls %v of 10 fail", first)
+		}
+		if again := failures(t, 1, half); !slices.Equal(first, again) {
+			t.Errorf("the same seed fails %v, then %v", first, again)
+		}
+	})
+}
+
+func TestFaultMessage(t *testing.T) {
+	b := open(t, mock.Options{Faults: []mock.Fault{
+		{Operation: "CreateVM", Name: "full", Code: backends.Exhausted, Message: "no licence is left"},
+		{Operation: "CreateVM.finish", Name: "half", Code: backends.Internal},
+		{Operation: "ListVMs"},
+	}})
+	id, err := b.CreateVM(t.Context(), spec("full"))
+	wantCode(t, err, backends.Exhausted, `create VM "full"`, "no licence is left")
+	if id != "" {
+		t.Errorf("a creation that failed at once answered %q", id)
+	}
+	id, err = b.CreateVM(t.Context(), spec("half"))
+	wantCode(t, err, backends.Internal, `VM "half"`)
+	if id == "" || get(t, b, id).Status != "creating" {
+		t.Errorf("a creation that failed at its end answered %q", id)
+	}
+	_, err = b.ListVMs(t.Context(), backends.VMFilter{})
+	wantCode(t, err, backends.Transient)
+}
+
+func TestFaultsAreChecked(t *testing.T) {
+	for name, f := range map[string]mock.Fault{
+		"code":        {Operation: "CreateVM", Code: "oops"},
+		"pattern":     {Operation: "Create[VM"},
+		"name":        {Name: "[" + "x"},
+		"probability": {Probability: 1.5},
+		"count":       {Count: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := mock.New(mock.Options{Faults: []mock.Fault{f}})
+			wantCode(t, err, backends.Invalid, "fault 0")
+		})
+	}
+}
