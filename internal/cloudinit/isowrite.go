@@ -21,6 +21,10 @@ const (
 	sectorSUSP       = 24 // what does not fit the root directory's own record
 	sectorJolietRoot = 25
 	sectorData       = 26
+
+	// sectorsPadding follow the last file, as every ISO maker leaves them: what looks for
+	// labels (busybox, for one) reads 68 KiB and gives up on a shorter volume.
+	sectorsPadding = 150
 )
 
 // maxFile bounds one file of a seed; cloud-init and hypervisors take far less.
@@ -52,6 +56,7 @@ func ISO(s Seed) ([]byte, error) {
 		starts[i] = end
 		end += sectors(len(f.data))
 	}
+	end += sectorsPadding
 	image := make([]byte, end*sector)
 	at := func(n int) []byte { return image[n*sector:] }
 
