@@ -61,6 +61,8 @@ func applyGeneral(s, d *backends.VMSpec, c backends.Change) error {
 		s.Description = d.Description
 	case "tags":
 		s.Tags = d.Tags
+	case "settings":
+		s.Settings = d.Settings
 	case "guest_os":
 		s.GuestOS = d.GuestOS
 	case "firmware":

@@ -20,17 +20,28 @@ func (b *Backend) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends
 	}
 	var id backends.ID
 	err := b.run(ctx, c, func(t *task) error {
-		// Who can be interrupted leaves a VM that says so.
-		partial := b.options.Latency+b.options.Jitter > 0 || b.faults.concerns("CreateVM.finish")
-		err := b.store.update(ctx, func(w *world) error {
-			m, err := b.born(w, spec, partial)
-			if err != nil {
-				return err
+		birth := func(partial bool) func(*world) error {
+			return func(w *world) error {
+				m, err := b.born(w, spec, partial)
+				if err != nil {
+					return err
+				}
+				id = m.ID
+				b.tasks.about(t, id)
+				return nil
 			}
-			id, t.VM = m.ID, m.ID
-			return nil
-		})
-		if err != nil {
+		}
+		if b.options.Latency+b.options.Jitter == 0 && !b.faults.concerns("CreateVM.finish") {
+			b.tasks.progress(ctx, t, c, 100)
+			err := b.commit(ctx, t, birth(false))
+			if err != nil {
+				id = "" // what could not be kept does not exist
+			}
+			return err
+		}
+		// Who can be interrupted leaves a VM that says so.
+		if err := b.store.update(ctx, birth(true)); err != nil {
+			id = ""
 			return err
 		}
 		if err := b.spend(ctx, c, t); err != nil {

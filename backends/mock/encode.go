@@ -3,7 +3,6 @@ package mock
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"time"
 
@@ -26,6 +25,7 @@ const product = "terraform-provider-virtrigaud mock"
 // that writing one VM of a thousand costs little more than writing the bytes.
 type encoder struct {
 	machines map[*machine][]byte
+	size     int // that the next text will about have
 }
 
 // encode writes a world as JSON, one VM a line, without what is empty.
@@ -37,6 +37,7 @@ func (e *encoder) encode(w *world) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
+	out.Grow(e.size)
 	out.Write(bytes.TrimSuffix(head, []byte("}")))
 	out.WriteString(",\n\"Machines\":{")
 	texts := make(map[*machine][]byte, len(w.Machines))
@@ -50,11 +51,18 @@ func (e *encoder) encode(w *world) ([]byte, error) {
 			}
 		}
 		texts[m] = text
-		fmt.Fprintf(&out, "%s%q:%s", separator, id, text)
+		key, err := json.Marshal(id)
+		if err != nil {
+			return nil, err
+		}
+		out.WriteString(separator)
+		out.Write(key)
+		out.WriteByte(':')
+		out.Write(text)
 		separator = ",\n"
 	}
 	out.WriteString("}}\n")
-	e.machines = texts
+	e.machines, e.size = texts, out.Len()+out.Len()/8
 	return out.Bytes(), nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/middleware"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/mock"
 )
 
@@ -63,4 +64,17 @@ func TestConformance(t *testing.T) {
 			backendtest.Run(t, harness(t, o))
 		})
 	}
+}
+
+// TestConformanceWrapped holds the middleware to the same rules: whoever calls
+// through it must see no difference.
+func TestConformanceWrapped(t *testing.T) {
+	t.Parallel()
+	h := harness(t, mock.Options{})
+	bare := h.New
+	h.New = func(t *testing.T) backends.Backend {
+		return middleware.Wrap(bare(t), middleware.Options{MaxParallel: 4, ReadTimeout: time.Minute})
+	}
+	h.Faults = nil // the retries would hide them
+	backendtest.Run(t, h)
 }

@@ -140,7 +140,7 @@ func (w *world) findImage(id string) *image {
 }
 
 // keptTasks bounds the history.
-const keptTasks = 500
+const keptTasks = 200
 
 func (w *world) record(task backends.Task) {
 	w.Tasks = append(w.Tasks[max(0, len(w.Tasks)-keptTasks+1):len(w.Tasks):len(w.Tasks)], task)

@@ -36,6 +36,13 @@ func (ts *tasks) begin(c call, now time.Time) *task {
 	return t
 }
 
+// about names the VM that a task made.
+func (ts *tasks) about(t *task, vm backends.ID) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t.VM = vm
+}
+
 func (ts *tasks) progress(ctx context.Context, t *task, c call, percent int) {
 	ts.mu.Lock()
 	t.Percent = percent
