@@ -34,7 +34,7 @@ func cloudInitInputs(t *testing.T, e *Env) {
 			VendorData: new("#cloud-config\n{}\n"),
 			MetaData:   new("custom: value\n"),
 			InstanceID: new("i-1"),
-			SSHKeys:    []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample test"},
+			SSHKeys:    []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDuxoeK4HJ0jh7wCcAfwacXbCKagpVDtldXKwDU9eAKq test"},
 			Users:      []backends.CloudUser{{Name: "ada", Groups: []string{"sudo"}, Shell: "/bin/bash", PasswordHash: "$6$x$y"}},
 		}
 		s.DNS = &backends.DNS{Servers: []string{"192.0.2.53"}, Search: []string{"example.org"}}
