@@ -131,6 +131,7 @@ func (d *differ) general(from, to *VMSpec) {
 	if to.Tags != nil && !sameSet(from.Tags, to.Tags) {
 		d.add(Change{Path: "tags", Action: Set, From: sorted(from.Tags), To: sorted(to.Tags)})
 	}
+	scalar(d, "settings", "", "", from.Settings, to.Settings)
 	scalar(d, "guest_os", "", "", from.GuestOS, to.GuestOS)
 	firmware := Feature("")
 	if to.Firmware != nil && *to.Firmware == "uefi" {

@@ -39,6 +39,10 @@ type VMSpec struct {
 	// Libvirt holds what exists on that hypervisor only.
 	Libvirt *LibvirtOptions
 
+	// Settings is what the caller wants to find again with the VM, and a driver
+	// keeps in its mark without looking at it: text without secrets, below 4 KiB.
+	Settings *string
+
 	// CreateToken marks one creation, so that a repeated call can tell its own
 	// half-made VM from somebody else's. Not part of Diff.
 	CreateToken string

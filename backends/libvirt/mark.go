@@ -45,6 +45,7 @@ type mark struct {
 	MemoryHotAdd     *bool  `xml:"memory-hot-add,attr"`
 	Affinity         string `xml:"affinity,attr,omitempty"`
 	PlacementStorage string `xml:"storage,attr,omitempty"`
+	Settings         string `xml:"settings,attr,omitempty"`
 
 	Tags  []string   `xml:"tag"`
 	Disks []diskMark `xml:"disk"`

@@ -16,6 +16,7 @@ func merge(from, to *backends.VMSpec) *backends.VMSpec {
 	if to.Tags == nil {
 		out.Tags = from.Tags
 	}
+	out.Settings = first(to.Settings, from.Settings)
 	out.GuestOS = first(to.GuestOS, from.GuestOS)
 	out.Firmware = first(to.Firmware, from.Firmware)
 	out.SecureBoot = first(to.SecureBoot, from.SecureBoot)

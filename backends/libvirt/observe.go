@@ -73,6 +73,9 @@ func (d *domain) observeSpec(sz sizes, pools poolPaths) backends.VMSpec {
 		if m.PlacementStorage != "" {
 			spec.Placement.Storage = ptr(m.PlacementStorage)
 		}
+		if m.Settings != "" {
+			spec.Settings = ptr(m.Settings)
+		}
 		spec.CreateToken = m.Token
 	}
 	if spec.Tags == nil {

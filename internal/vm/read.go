@@ -43,7 +43,9 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		return
 	}
 	now := vmschema.Flatten(vm, info.Backend, known(prior))
-	now.Timeouts = prior.Timeouts
+	if !adopting(prior) || now.Timeouts.IsNull() {
+		now.Timeouts = prior.Timeouts
+	}
 	resp.State.Raw = c.encode(ctx, now)
 	identify(ctx, resp.Identity, &resp.Diagnostics, vm.ID, info.Backend)
 }

@@ -13,8 +13,8 @@ import (
 
 // Shutdown is how a running VM is stopped.
 type Shutdown struct {
-	Timeout *string `tfsdk:"timeout"`
-	Force   *bool   `tfsdk:"force"`
+	Timeout *string `tfsdk:"timeout" json:"timeout,omitempty"`
+	Force   *bool   `tfsdk:"force" json:"force,omitempty"`
 }
 
 func powerAttributes() map[string]schema.Attribute {

@@ -58,6 +58,8 @@ func whole(keep func(string) bool) *backends.VMSpec {
 	next := int64(0)
 	fill(reflect.ValueOf(&spec).Elem(), "", &next, keep)
 	spec.CreateToken = ""
+	// The model writes its settings itself.
+	spec.Settings = (&VM{Source: Source{Image: some(spec.Image), Template: some(spec.Template)}}).settings()
 	if spec.CloudInit != nil && spec.CloudInit.UserDataVersion != nil {
 		spec.CloudInit.UserData = nil // write-only: never read back
 	}

@@ -94,6 +94,7 @@ func (m *VM) Spec() *backends.VMSpec {
 		Networks:       expandNetworks(m.Networks),
 		FaultTolerance: m.FaultTolerance,
 		HostDevices:    expandHostDevices(m.HostDevices),
+		Settings:       m.settings(),
 	}
 	m.General.expand(spec)
 	m.CPU.expand(spec)
@@ -162,6 +163,7 @@ func (m *VM) adopt(c *backends.VMSpec) {
 	m.Customization = flattenCustomization(c.Customization, nil)
 	ignore, policy, protected := ImageIgnore, string(backends.RestartWhenRequired), false
 	m.OnImageChange, m.RestartPolicy, m.Protected = &ignore, &policy, &protected
+	m.restore(c.Settings)
 }
 
 // InputOnly reports whether a hypervisor never fills an attribute in, so that

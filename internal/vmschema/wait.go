@@ -13,11 +13,11 @@ import (
 
 // WaitFor is what a VM must show before it counts as ready.
 type WaitFor struct {
-	Agent   *bool   `tfsdk:"agent"`
-	IPv4    *bool   `tfsdk:"ipv4"`
-	CIDR    *string `tfsdk:"cidr"`
-	Network *string `tfsdk:"network"`
-	Timeout *string `tfsdk:"timeout"`
+	Agent   *bool   `tfsdk:"agent" json:"agent,omitempty"`
+	IPv4    *bool   `tfsdk:"ipv4" json:"ipv4,omitempty"`
+	CIDR    *string `tfsdk:"cidr" json:"cidr,omitempty"`
+	Network *string `tfsdk:"network" json:"network,omitempty"`
+	Timeout *string `tfsdk:"timeout" json:"timeout,omitempty"`
 }
 
 func waitForAttribute() schema.Attribute {
