@@ -18,6 +18,9 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "serve for a debugger, until interrupted")
 	flag.Parse()
+	if err := provider.Quiet(); err != nil {
+		log.Fatal(err)
+	}
 	p := provider.New(version)
 	err := providerserver.Serve(context.Background(), func() fwprovider.Provider { return p }, providerserver.ServeOpts{
 		Address: "registry.terraform.io/virtrigaud/virtrigaud",
