@@ -131,6 +131,9 @@ func Run(t *testing.T, h Harness) {
 			}
 		}
 	}
+	if h.BootImage != nil && !h.Traits.RealGuest {
+		t.Log("what guests show was shown by pretended guests")
+	}
 	refused := map[backends.Feature]bool{}
 	for _, p := range Refusals() {
 		if e.Catalogue.For(p.Feature).Level != backends.Unavailable {

@@ -3,6 +3,7 @@ package mock_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -276,6 +277,13 @@ func TestGuest(t *testing.T) {
 	if got := vm.Networks["off"].Addresses; len(got) > 0 {
 		t.Errorf("an interface without a cable has %v", got)
 	}
+	for _, i := range vm.Guest.Interfaces {
+		for _, a := range i.Addresses {
+			if _, err := netip.ParseAddr(a); err != nil {
+				t.Errorf("interface %s has %q: %v", i.Name, a, err)
+			}
+		}
+	}
 	// Without its agent only the DHCP server knows addresses.
 	plain := read(backends.AspectConfig)
 	if plain.Guest != nil || len(plain.Networks["lan"].Addresses) != 1 || len(plain.Networks["dmz"].Addresses) != 0 {
@@ -345,6 +353,34 @@ func TestCapacity(t *testing.T) {
 	wantCode(t, err, backends.Exhausted, `host "mock-01"`)
 	_, err = b.CreateVM(t.Context(), spec("on-offline", func(s *backends.VMSpec) { s.Placement.Host = new("mock-04") }))
 	wantCode(t, err, backends.Precondition, "mock-04")
+}
+
+// TestMaxima: a maximum that nobody asked for follows, one that was asked for
+// is held.
+func TestMaxima(t *testing.T) {
+	cpu := func(cores, limit *int64) func(*backends.VMSpec) {
+		return func(s *backends.VMSpec) { s.CPU.Cores, s.CPU.MaxCores = cores, limit }
+	}
+	b := open(t, mock.Options{})
+	_, err := b.CreateVM(t.Context(), spec("vm", cpu(new(int64(4)), new(int64(2)))))
+	wantCode(t, err, backends.Invalid, "maximum of 2")
+	id := create(t, b, spec("vm", cpu(new(int64(2)), nil)))
+	for _, tt := range []struct {
+		to   *backends.VMSpec
+		code backends.Code
+	}{
+		{spec("vm", cpu(new(int64(6)), nil)), ""},
+		{spec("vm", cpu(nil, new(int64(4)))), backends.Invalid},
+		{spec("vm", func(s *backends.VMSpec) { s.Memory.MaxMiB = new(int64(100)) }), backends.Invalid},
+	} {
+		vm := get(t, b, id)
+		err := b.Reconfigure(t.Context(), id, backends.Reconfiguration{
+			Desired: tt.to, Changes: backends.Diff(&vm.Config, tt.to), Mode: backends.Cold,
+		})
+		if backends.CodeOf(err) != tt.code {
+			t.Errorf("%+v: %v, want code %q", tt.to.CPU, err, tt.code)
+		}
+	}
 }
 
 // TestKeptDisks: a disk that asks to be kept outlives its removal.

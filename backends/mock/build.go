@@ -34,7 +34,7 @@ func (b *Backend) build(w *world, spec *backends.VMSpec) (*machine, error) {
 	want.Image, want.Template, want.CreateToken = "", "", ""
 	m.ID = w.newID(spec.Name)
 	m.Spec = overlay(vmDefaults(), want)
-	if err := b.complete(w, m, content); err != nil {
+	if err := b.complete(w, m, spec, content); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -73,9 +73,9 @@ func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*image, e
 func gibOf(bytes int64) int64 { return max(1, bytes/gib) }
 
 // complete gives a machine's disks and NICs all that they lack, and checks the
-// machine against all else there is. Disks that are new to it get a slot and,
-// where the disk is "root", what the image holds.
-func (b *Backend) complete(w *world, m *machine, content *image) error {
+// machine against what was asked for and against all else there is. Disks that
+// are new to it get a slot and, where the disk is "root", what the image holds.
+func (b *Backend) complete(w *world, m *machine, asked *backends.VMSpec, content *image) error {
 	s := &m.Spec
 	if err := b.completeDisks(w, m, content); err != nil {
 		return err
@@ -83,6 +83,9 @@ func (b *Backend) complete(w *world, m *machine, content *image) error {
 	b.completeNICs(w, m)
 	b.settle(s)
 	if err := validate(s); err != nil {
+		return err
+	}
+	if err := validateMaxima(asked, s); err != nil {
 		return err
 	}
 	if err := b.checkNetworks(w, m); err != nil {

@@ -91,10 +91,24 @@ func (in *injector) concerns(operation string) bool {
 // check returns the error of the first rule that fires for any of the
 // operations and any of the names. Without names, only rules for any name fire.
 func (in *injector) check(operations, names []string, op, object string) error {
+	return in.first(op, object, func(r *rule) bool {
+		return anyGlobs(r.Operation, operations) && (r.Name == "" || anyGlobs(r.Name, names))
+	})
+}
+
+// checkOne is check for one object of a bulk call: rules without a name have
+// had their turn when the call began.
+func (in *injector) checkOne(operation string, names []string, op, object string) error {
+	return in.first(op, object, func(r *rule) bool {
+		return globs(r.Operation, operation) && r.Name != "" && anyGlobs(r.Name, names)
+	})
+}
+
+func (in *injector) first(op, object string, concerns func(*rule) bool) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, r := range in.rules {
-		if !anyGlobs(r.Operation, operations) || r.Name != "" && !anyGlobs(r.Name, names) || !in.fires(r) {
+		if !concerns(r) || !in.fires(r) {
 			continue
 		}
 		return &backends.Error{

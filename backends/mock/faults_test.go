@@ -53,6 +53,29 @@ func TestFaults(t *testing.T) {
 	})
 }
 
+// TestFaultsOfBulkReads: a rule with a name takes one VM out, one without the call.
+func TestFaultsOfBulkReads(t *testing.T) {
+	b := open(t, mock.Options{Faults: []mock.Fault{{Operation: "GetVMs", Skip: 1, Count: 1}, {Operation: "GetVMs", Name: "bad", Count: 2}}})
+	good, bad := create(t, b, spec("good")), create(t, b, spec("bad"))
+	var seen []string
+	for range 4 {
+		got, err := b.GetVMs(t.Context(), []backends.ID{good, bad}, everything)
+		switch {
+		case err != nil:
+			seen = append(seen, "call")
+		case got[good].Err != nil:
+			seen = append(seen, "good")
+		case got[bad].Err != nil:
+			seen = append(seen, "bad")
+		default:
+			seen = append(seen, "none")
+		}
+	}
+	if want := []string{"bad", "call", "bad", "none"}; !slices.Equal(seen, want) {
+		t.Errorf("what failed: %q, want %q", seen, want)
+	}
+}
+
 func TestFaultMessage(t *testing.T) {
 	b := open(t, mock.Options{Faults: []mock.Fault{
 		{Operation: "CreateVM", Name: "full", Code: backends.Exhausted, Message: "no licence is left"},

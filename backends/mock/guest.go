@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -93,8 +94,15 @@ func device(nics map[string]backends.NIC, key string) string {
 	return fmt.Sprintf("eth%d", slices.Index(byOrder(nics), key))
 }
 
+// linkLocal is the address that an interface gives itself.
 func linkLocal(mac string) string {
-	return "fe80::" + strings.ReplaceAll(mac[:8], ":", "") + "ff:fe" + strings.ReplaceAll(mac[8:], ":", "")
+	hw, err := net.ParseMAC(mac)
+	if err != nil || len(hw) != 6 {
+		return "fe80::1"
+	}
+	return netip.AddrFrom16([16]byte{
+		0: 0xfe, 1: 0x80, 8: hw[0] ^ 2, 9: hw[1], 10: hw[2], 11: 0xff, 12: 0xfe, 13: hw[3], 14: hw[4], 15: hw[5],
+	}).String()
 }
 
 // lease gives each NIC without a static address one from its network's range:
@@ -114,11 +122,11 @@ func (b *Backend) lease(w *world, m *machine) {
 	leases := map[string]string{}
 	for _, key := range sortedKeys(m.Spec.Networks) {
 		n := m.Spec.Networks[key]
-		net, err := b.findNetwork(*n.Network)
+		network, err := b.findNetwork(*n.Network)
 		if err != nil || n.IPv4 != nil {
 			continue
 		}
-		base := net.leases.Masked().Addr().As4()
+		base := network.leases.Masked().Addr().As4()
 		const first, size = 256, 65000 // of a /16, without its first /24
 		start := w.pick(size, "lease", *n.MAC)
 		for i := range size {

@@ -41,7 +41,7 @@ func (b *Backend) Migrate(ctx context.Context, id backends.ID, to backends.Place
 				m.Disks[key], m.Spec.Disks[key] = d, spec
 			}
 		}
-		if err := b.complete(w, m, nil); err != nil {
+		if err := b.complete(w, m, desired, nil); err != nil {
 			return err
 		}
 		w.put(m)

@@ -76,7 +76,7 @@ func (b *Backend) one(w *world, id backends.ID, aspects backends.Aspects) (*back
 	if m == nil {
 		return nil, backends.Wrap(noVM(id), "read", backends.VMObject(string(id)))
 	}
-	if err := b.faults.check([]string{"GetVMs"}, []string{m.Spec.Name, string(id)}, "read", m.object()); err != nil {
+	if err := b.faults.checkOne("GetVMs", []string{m.Spec.Name, string(id)}, "read", m.object()); err != nil {
 		return nil, err
 	}
 	vm := &backends.VM{

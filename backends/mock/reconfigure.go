@@ -44,7 +44,7 @@ func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Re
 		if other := w.named(m.Spec.Name); other != nil && other.ID != id {
 			return nameTaken(other)
 		}
-		if err := b.complete(w, m, nil); err != nil {
+		if err := b.complete(w, m, r.Desired, nil); err != nil {
 			return err
 		}
 		if m.Power == backends.Running && r.Mode == backends.Live {

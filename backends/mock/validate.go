@@ -73,6 +73,18 @@ func validate(s *backends.VMSpec) *backends.Error {
 	return nil
 }
 
+// validateMaxima refuses a maximum that lies below what the VM has. One that
+// was not asked for follows.
+func validateMaxima(asked, s *backends.VMSpec) *backends.Error {
+	if limit := asked.CPU.MaxCores; limit != nil && *limit < *s.CPU.Cores {
+		return refusal(backends.Invalid, "cpu.max_cores", "a maximum of %d is below the %d cores that the VM has", *limit, *s.CPU.Cores)
+	}
+	if limit := asked.Memory.MaxMiB; limit != nil && *limit < *s.Memory.SizeMiB {
+		return refusal(backends.Invalid, "memory.max_mib", "a maximum of %d MiB is below the memory of %d MiB", *limit, *s.Memory.SizeMiB)
+	}
+	return nil
+}
+
 func validateNIC(p backends.Path, n backends.NIC) *backends.Error {
 	if n.VLAN != nil && (*n.VLAN < 1 || *n.VLAN > 4094) {
 		return refusal(backends.Invalid, p.Attr("vlan"), "VLAN %d is not between 1 and 4094", *n.VLAN)
