@@ -55,6 +55,7 @@ func createReadDelete(t *testing.T, e *Env) {
 	spec := e.Spec()
 	spec.Description = new("made by a test, \"quoted\" <and> ünïcode")
 	spec.Tags = []string{"two", "one"}
+	spec.Settings = new(`{"kept":"with the VM, <unread> & 'quoted'"}`)
 	id := e.Create(t, spec)
 
 	vm := e.Read(t, id, all)
@@ -218,6 +219,7 @@ func reconfigureRunning(t *testing.T, e *Env) {
 	to := *spec
 	to.Description = new("changed while it runs")
 	to.Tags = []string{"live"}
+	to.Settings = new(`{"changed":true}`)
 	e.Apply(t, id, &to, backends.Live)
 	e.InState(t, id, backends.Running)
 

@@ -22,6 +22,7 @@ func Spec(t *rapid.T, label, name string, in Inventory) *backends.VMSpec {
 	s := &backends.VMSpec{
 		Name:        name,
 		Description: text(d, "description", "", "a", "b"),
+		Settings:    text(d, "settings", "{}", `{"a":1}`),
 		GuestOS:     text(d, "guest_os", "linux", "windows", "other"),
 		CPU: backends.CPU{
 			Cores: number(d, "cores", 1, 4), Sockets: number(d, "sockets", 1, 2), Threads: number(d, "threads", 1, 2),

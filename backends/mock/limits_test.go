@@ -1,0 +1,135 @@
+package mock_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/mock"
+)
+
+func TestCapacity(t *testing.T) {
+	on := func(storage, provisioning string, size int64) func(*backends.VMSpec) {
+		return func(s *backends.VMSpec) {
+			s.Disks = map[string]backends.Disk{"root": {SizeGiB: &size, Storage: &storage, Provisioning: &provisioning}}
+		}
+	}
+	b := open(t, mock.Options{})
+	create(t, b, spec("thin-1", on("small", "thin", 100)))
+	create(t, b, spec("thin-2", on("small", "thin", 100)))
+	id := create(t, b, spec("thick", on("small", "thick", 6)))
+	_, err := b.CreateVM(t.Context(), spec("more", on("small", "thick", 6)))
+	wantCode(t, err, backends.Exhausted, `storage "small"`, "another storage")
+
+	to := spec("thick", on("small", "thick", 7))
+	vm := get(t, b, id)
+	grow := backends.Reconfiguration{Desired: to, Changes: backends.Diff(&vm.Config, to)}
+	wantCode(t, b.Reconfigure(t.Context(), id, grow), backends.Exhausted, "small")
+	if got := get(t, b, id).Disks["root"].SizeBytes; got != 6<<30 {
+		t.Errorf("the disk that could not grow has %d bytes", got)
+	}
+	if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, b, spec("more", on("small", "thick", 6))) // there is room again
+	free := map[string]int64{}
+	all, err := b.Storages(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		free[s.Name] = s.FreeBytes
+	}
+	if free["small"] != 0 || free["fast"] != 2<<40 {
+		t.Errorf("free: %v", free)
+	}
+
+	reserve := func(mib int64) func(*backends.VMSpec) {
+		return func(s *backends.VMSpec) {
+			s.Memory = backends.Memory{SizeMiB: &mib, ReservationMiB: &mib}
+			s.Placement.Host = new("mock-01")
+		}
+	}
+	create(t, b, spec("big", reserve(400*1024)))
+	_, err = b.CreateVM(t.Context(), spec("bigger", reserve(200*1024)))
+	wantCode(t, err, backends.Exhausted, `host "mock-01"`)
+	_, err = b.CreateVM(t.Context(), spec("on-offline", func(s *backends.VMSpec) { s.Placement.Host = new("mock-04") }))
+	wantCode(t, err, backends.Precondition, "mock-04")
+}
+
+func TestMaxima(t *testing.T) {
+	cpu := func(cores, limit *int64) func(*backends.VMSpec) {
+		return func(s *backends.VMSpec) { s.CPU.Cores, s.CPU.MaxCores = cores, limit }
+	}
+	b := open(t, mock.Options{})
+	_, err := b.CreateVM(t.Context(), spec("vm", cpu(new(int64(4)), new(int64(2)))))
+	wantCode(t, err, backends.Invalid, "maximum of 2")
+	id := create(t, b, spec("vm", cpu(new(int64(2)), nil)))
+	for _, tt := range []struct {
+		to   *backends.VMSpec
+		code backends.Code
+	}{
+		{spec("vm", cpu(new(int64(6)), nil)), ""},
+		{spec("vm", cpu(nil, new(int64(4)))), backends.Invalid},
+		{spec("vm", func(s *backends.VMSpec) { s.Memory.MaxMiB = new(int64(100)) }), backends.Invalid},
+	} {
+		vm := get(t, b, id)
+		err := b.Reconfigure(t.Context(), id, backends.Reconfiguration{
+			Desired: tt.to, Changes: backends.Diff(&vm.Config, tt.to), Mode: backends.Cold,
+		})
+		if backends.CodeOf(err) != tt.code {
+			t.Errorf("%+v: %v, want code %q", tt.to.CPU, err, tt.code)
+		}
+	}
+}
+
+func TestImitation(t *testing.T) {
+	_, err := mock.New(mock.Options{Imitate: "bochs"})
+	wantCode(t, err, backends.Invalid, "bochs")
+
+	b := open(t, mock.Options{Imitate: backends.Libvirt, SampleData: true})
+	info, err := b.Info(t.Context())
+	if err != nil || info.Backend != backends.Libvirt || !strings.Contains(info.Product, "mock") {
+		t.Errorf("Info %q, %q, %v", info.Backend, info.Product, err)
+	}
+	_, err = b.CreateVM(t.Context(), spec("vm", func(s *backends.VMSpec) { s.Placement.Folder = new("vm") }))
+	wantCode(t, err, backends.Unsupported, "libvirt", "use tags")
+	_, err = b.CreateVM(t.Context(), spec("vm", func(s *backends.VMSpec) {
+		s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Format: new("vmdk")}
+	}))
+	wantCode(t, err, backends.Invalid, "qcow2, raw")
+	_, err = b.CreateVM(t.Context(), spec("vm", func(s *backends.VMSpec) {
+		s.Networks = map[string]backends.NIC{"lan": {Network: new("dvs-prod")}}
+	}))
+	wantCode(t, err, backends.NotFound, "dvs-prod", "vmbr0")
+}
+
+func TestInventory(t *testing.T) {
+	b := open(t, mock.Options{})
+	if all, err := b.ListVMs(t.Context(), backends.VMFilter{}); err != nil || len(all) > 0 {
+		t.Errorf("an empty world has VMs %+v (%v)", all, err)
+	}
+	_, err := b.CreateVM(t.Context(), &backends.VMSpec{Name: "vm", Template: "debian-12-template"})
+	wantCode(t, err, backends.NotFound, "debian-12-template")
+
+	b = open(t, mock.Options{SampleData: true})
+	all, err := b.ListVMs(t.Context(), backends.VMFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, vm := range all {
+		names = append(names, vm.Name+" "+string(vm.Power))
+		if vm.Owned == (vm.Name == "legacy-app") {
+			t.Errorf("VM %q is owned: %t", vm.Name, vm.Owned)
+		}
+	}
+	if !slices.Equal(names, []string{"db-01 running", "legacy-app stopped", "web-01 running"}) {
+		t.Errorf("sample VMs %q", names)
+	}
+	images, err := b.ListImages(t.Context(), "default")
+	if err != nil || len(images) != 3 {
+		t.Errorf("sample images %+v, %v", images, err)
+	}
+}
