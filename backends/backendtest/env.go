@@ -22,11 +22,10 @@ type Env struct {
 	Harness
 	Catalogue backends.Catalogue
 
-	root    *testing.T // lives as long as what cases share
-	serial  atomic.Int64
-	shared  backends.ID // the running guest
-	boot    string      // the boot image
-	content string      // an image of generated content
+	root   *testing.T // lives as long as what cases share
+	serial atomic.Int64
+	shared backends.ID // the running guest
+	boot   string      // the boot image
 }
 
 func newEnv(t *testing.T, h Harness) *Env {

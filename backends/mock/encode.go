@@ -71,30 +71,30 @@ func decode(path string, data []byte) (*world, error) {
 	if len(bytes.TrimSpace(data)) == 0 { // made by hand, to be filled
 		return newWorld(0), nil
 	}
-	bad := func(code backends.Code, format string, args ...any) *backends.Error {
-		return backends.Errorf(code, "read the state file", path, format, args...)
+	bad := func(format string, args ...any) *backends.Error {
+		return backends.Errorf(backends.Invalid, "read the state file", path, format, args...)
 	}
 	var version struct{ Version int }
 	if err := json.Unmarshal(data, &version); err != nil {
-		return nil, bad(backends.Invalid, "it is damaged: %w", err).
+		return nil, bad("it is damaged: %w", err).
 			Advise("Restore the file from a copy, or delete it to begin with an empty mock.")
 	}
 	switch {
 	case version.Version == 0:
-		return nil, bad(backends.Invalid, "it is no state file of the mock: it has no version").
+		return nil, bad("it is no state file of the mock: it has no version").
 			Advise("Name another file in state_file; this one was left as it is.")
 	case version.Version > formatVersion:
-		return nil, bad(backends.Invalid, "it has version %d; this provider knows up to %d", version.Version, formatVersion).
+		return nil, bad("it has version %d; this provider knows up to %d", version.Version, formatVersion).
 			Advise("Upgrade the provider, or name another file in state_file.")
 	}
 	f := file{world: *newWorld(0)}
 	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, bad(backends.Invalid, "it is damaged: %w", err).
+		return nil, bad("it is damaged: %w", err).
 			Advise("Restore the file from a copy, or delete it to begin with an empty mock.")
 	}
 	for id, m := range f.Machines {
 		if m == nil || m.ID != id {
-			return nil, bad(backends.Invalid, "it is damaged: VM %q is not described", id).
+			return nil, bad("it is damaged: VM %q is not described", id).
 				Advise("Restore the file from a copy, or delete it to begin with an empty mock.")
 		}
 	}
