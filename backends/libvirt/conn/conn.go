@@ -240,7 +240,7 @@ func (c *Conn) run(ctx context.Context, s *session, fn func(*libvirt.Libvirt) er
 	}
 	select {
 	case err := <-done:
-		if err == nil || !isConnectionLoss(err) {
+		if err == nil || isAnswer(err) || !isConnectionLoss(err) && !s.conn.isClosed() {
 			return err
 		}
 		s.conn.closeFor(err)

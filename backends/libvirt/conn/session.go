@@ -100,14 +100,14 @@ func (s *session) leave() {
 // there is none, or where all have enough to do. The caller owes it one ended and
 // one left.
 func (c *Conn) acquire(ctx context.Context) (*session, error) {
-	for {
+	for refused := false; ; {
 		c.mu.Lock()
 		if c.closed {
 			c.mu.Unlock()
-			return nil, Classify(errClosed)
+			return nil, errClosed
 		}
 		s := c.leastBusy()
-		if s != nil && (s.running < callsPerSession || len(c.sessions) >= maxSessions || c.dialing != nil) {
+		if s != nil && (s.running < callsPerSession || len(c.sessions) >= maxSessions || refused) {
 			s.running++
 			s.wanted++
 			c.mu.Unlock()
@@ -120,14 +120,12 @@ func (c *Conn) acquire(ctx context.Context) (*session, error) {
 			c.wg.Go(func() { c.dial(a) })
 		}
 		c.mu.Unlock()
-		if s != nil {
-			continue // not kept waiting: the new connection is for the next
-		}
 		select {
 		case <-a.done:
-			if a.err != nil {
+			if a.err != nil && s == nil {
 				return nil, a.err
 			}
+			refused = a.err != nil // then a busy one has to do
 		case <-ctx.Done():
 			return nil, Classify(context.Cause(ctx))
 		}
