@@ -151,10 +151,12 @@ func checkSeedPool(pools map[string]backends.Storage, name string) error {
 // findISO finds a medium for the CD-ROM drive.
 func (b *Backend) findISO(ctx context.Context, id string) (storage.Volume, error) {
 	ref, err := storage.ParseRef(id)
-	if err != nil {
-		return storage.Volume{}, invalid("cdrom.iso", "%q is not an image's id, which is POOL/NAME", id)
+	v := storage.Volume{}
+	if err == nil {
+		v, err = b.store.Get(ctx, ref)
+	} else {
+		err = noSuchID
 	}
-	v, err := b.store.Get(ctx, ref)
 	if isVolumeGone(err) || backends.CodeOf(err) == backends.NotFound {
 		return v, backends.Errorf(backends.NotFound, "", "", "there is no image %q", id).At("cdrom.iso")
 	}
@@ -251,6 +253,9 @@ func (m *mark) record(spec *backends.VMSpec) {
 	}
 	if spec.Placement.Storage != nil {
 		m.PlacementStorage = *spec.Placement.Storage
+	}
+	if spec.Settings != nil {
+		m.Settings = *spec.Settings
 	}
 	if spec.Libvirt != nil && spec.Libvirt.Machine != nil {
 		m.Machine = *spec.Libvirt.Machine

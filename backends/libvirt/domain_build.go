@@ -72,9 +72,16 @@ func buildDomain(b *blueprint) (*libvirtxml.Domain, error) {
 	return d, writeMark(d, b.mark)
 }
 
+// machineOf is the machine type of a VM: q35, or pc where a disk asks for IDE,
+// which q35 lacks.
 func machineOf(spec *backends.VMSpec) string {
 	if spec.Libvirt != nil && spec.Libvirt.Machine != nil {
 		return *spec.Libvirt.Machine
+	}
+	for _, disk := range spec.Disks {
+		if busOf(disk) == "ide" {
+			return "pc"
+		}
 	}
 	return "q35"
 }

@@ -32,11 +32,16 @@ type diskDevice struct {
 
 func (k diskDevice) bus() string { return busOf(k.spec) }
 
+// busOf is the bus of a disk. One that names none is on virtio, or on SCSI where it is to
+// look like an SSD, for which virtio has no word.
 func busOf(d backends.Disk) string {
-	if d.Bus == nil || *d.Bus == "" {
-		return "virtio"
+	switch {
+	case d.Bus != nil && *d.Bus != "":
+		return *d.Bus
+	case isTrue(d.SSD):
+		return "scsi"
 	}
-	return *d.Bus
+	return "virtio"
 }
 
 func (k diskDevice) device() libvirtxml.DomainDisk {

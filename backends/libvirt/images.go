@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
 
 // ImportImage streams an image into a storage pool.
@@ -16,15 +17,25 @@ func (b *Backend) ImportImage(ctx context.Context, spec backends.ImageSpec, sour
 
 // GetImage reads an image.
 func (b *Backend) GetImage(ctx context.Context, id string) (backends.Image, error) {
+	if _, err := storage.ParseRef(id); err != nil {
+		return backends.Image{}, noImage("read", id)
+	}
 	return b.store.GetImage(ctx, id)
 }
 
 // ListImages lists images.
-func (b *Backend) ListImages(ctx context.Context, storage string) ([]backends.Image, error) {
-	return b.store.ListImages(ctx, storage)
+func (b *Backend) ListImages(ctx context.Context, pool string) ([]backends.Image, error) {
+	return b.store.ListImages(ctx, pool)
 }
 
 // DeleteImage removes an image that no VM needs.
 func (b *Backend) DeleteImage(ctx context.Context, id string) error {
+	if _, err := storage.ParseRef(id); err != nil {
+		return noImage("delete", id)
+	}
 	return b.store.DeleteImage(ctx, id)
+}
+
+func noImage(op, id string) error {
+	return backends.Errorf(backends.NotFound, op, backends.ImageObject(id), "there is no image with this id: ids are POOL/NAME")
 }

@@ -2,8 +2,9 @@ package libvirt
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
+	"strings"
+	"time"
 
 	rpc "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -66,7 +67,7 @@ func (e *edit) liveChange(ctx context.Context, c backends.Change) error {
 		return e.liveNetwork(ctx, c.Key)
 	case "cdrom.iso":
 		return e.liveCDROM(ctx, c.To.(string))
-	case "tags", "placement.storage", "disks.storage", "disks.format", "disks.policy":
+	case "tags", "settings", "placement.storage", "disks.storage", "disks.format", "disks.policy":
 		// The mark keeps it, or there is nothing to do: the value was not known before.
 	default:
 		if isSeedPath(p) {
@@ -186,7 +187,7 @@ func (e *edit) liveDisk(ctx context.Context, c backends.Change) error {
 			return at(err, path.Attr("iothread"))
 		}
 	}
-	if err := e.plug(ctx, device.device()); err != nil {
+	if err := e.plug(ctx, ptr(device.device())); err != nil {
 		return at(err, path)
 	}
 	return e.refresh(ctx)
@@ -219,7 +220,7 @@ func (e *edit) liveNIC(ctx context.Context, c backends.Change) error {
 	if err := e.saveMark(ctx, e.dom, e.d, true); err != nil {
 		return err
 	}
-	if err := e.plug(ctx, nic.device()); err != nil {
+	if err := e.plug(ctx, ptr(nic.device())); err != nil {
 		return at(err, path)
 	}
 	return e.refresh(ctx)
@@ -253,7 +254,7 @@ func (e *edit) liveNetwork(ctx context.Context, key string) error {
 			nic.Source, nic.VirtualPort = e.d.xml.Devices.Interfaces[own].Source, e.d.xml.Devices.Interfaces[own].VirtualPort
 		}
 		setNICOptions(&nic, want)
-		text, err := deviceXML(nic)
+		text, err := deviceXML(&nic)
 		if err != nil {
 			return err
 		}
@@ -277,7 +278,7 @@ func (e *edit) replug(ctx context.Context, nic libvirtxml.DomainInterface, mac s
 		return err
 	}
 	nic.Alias, nic.Target, nic.Address, nic.Boot = nil, nil, nil, nil
-	return e.plug(ctx, nic)
+	return e.plug(ctx, &nic)
 }
 
 func (e *edit) liveCDROM(ctx context.Context, iso string) error {
@@ -289,7 +290,7 @@ func (e *edit) liveCDROM(ctx context.Context, iso string) error {
 	if i < 0 {
 		taken := targets(e.d.xml)
 		drive := driveDevice{target: freeTarget(driveBus, taken), bus: driveBus, source: media}
-		if err := e.plug(ctx, drive.device()); err != nil {
+		if err := e.plug(ctx, ptr(drive.device())); err != nil {
 			return at(err, "cdrom.iso")
 		}
 		e.d.mark.CDROM = &driveMark{Device: drive.target, ISO: iso, Path: path}
@@ -300,23 +301,44 @@ func (e *edit) liveCDROM(ctx context.Context, iso string) error {
 	if iso != "" {
 		drive.Source = media.xml()
 	}
-	text, err := deviceXML(drive)
+	text, err := deviceXML(&drive)
 	if err != nil {
 		return err
 	}
-	// Force: a guest that has locked the drive would otherwise keep the medium.
-	err = e.again(ctx, func(l *rpc.Libvirt) error {
-		return l.DomainUpdateDeviceFlags(e.dom, text, rpc.DomainDeviceModifyLive|rpc.DomainDeviceModifyConfig|rpc.DomainDeviceModifyForce)
-	})
-	if err != nil {
+	if err := e.changeMedium(ctx, text); err != nil {
 		return at(err, "cdrom.iso")
 	}
 	e.d.mark.CDROM = &driveMark{Device: targetOf(&drive), ISO: iso, Path: path}
 	return e.refresh(ctx)
 }
 
+// trayPatience bounds the tries to open a drive.
+const trayPatience = 20 * time.Second
+
+// changeMedium opens the drive, exchanges the medium and closes it. A guest that is just
+// booting may close the drive in between; then it is tried again.
+func (e *edit) changeMedium(ctx context.Context, drive string) error {
+	patience, cancel := context.WithTimeout(ctx, trayPatience)
+	defer cancel()
+	var refused error
+	err := poll(patience, func() (bool, error) {
+		// Force: a guest that has locked the drive would otherwise keep the medium.
+		refused = e.again(ctx, func(l *rpc.Libvirt) error {
+			return l.DomainUpdateDeviceFlags(e.dom, drive, rpc.DomainDeviceModifyLive|rpc.DomainDeviceModifyConfig|rpc.DomainDeviceModifyForce)
+		})
+		if refused != nil && strings.Contains(refused.Error(), "Tray of device") {
+			return false, nil
+		}
+		return true, refused
+	})
+	if err != nil && refused != nil && ctx.Err() == nil {
+		return refused
+	}
+	return err
+}
+
 // plug attaches a device to the running VM and to the definition.
-func (e *edit) plug(ctx context.Context, device any) error {
+func (e *edit) plug(ctx context.Context, device element) error {
 	text, err := deviceXML(device)
 	if err != nil {
 		return err
@@ -324,10 +346,14 @@ func (e *edit) plug(ctx context.Context, device any) error {
 	return e.once(ctx, func(l *rpc.Libvirt) error { return l.DomainAttachDeviceFlags(e.dom, text, uint32(both)) })
 }
 
-func deviceXML(device any) (string, error) {
-	out, err := xml.Marshal(device)
+// element is a device as libvirtxml has it. Only pointers to them know how to write
+// themselves in full.
+type element interface{ Marshal() (string, error) }
+
+func deviceXML(device element) (string, error) {
+	text, err := device.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("write the device's definition: %w", err)
 	}
-	return string(out), nil
+	return text, nil
 }

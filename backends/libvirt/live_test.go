@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+"os"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestSmoke(t *testing.T) {
 	for _, c := range backends.Diff(&got[id].VM.Config, spec) {
 		t.Error(c)
 	}
-	t.Log(l.Virsh(t, "dumpxml", "--inactive", "smoke"))
+	os.WriteFile("testdata/canonical.xml", []byte(l.Virsh(t, "dumpxml", "--inactive", "smoke")+"\n"), 0o644)
 	start = time.Now()
 	if err := b.SetPower(t.Context(), id, backends.PowerOn); err != nil {
 		t.Fatal(err)
@@ -63,4 +64,44 @@ func TestSmoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.AssertEmpty(t)
+}
+
+func TestDebugSeed(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	l.Exec(t.Context(), "true")
+	_ = l
+	img := l.TinyImage(t)
+	l.Virsh(t, "vol-create-as", "default", "tiny.qcow2", "64M", "--format", "qcow2")
+	l.Virsh(t, "vol-upload", "tiny.qcow2", img, "--pool", "default")
+	l.Virsh(t, "pool-refresh", "default")
+	spec := &backends.VMSpec{
+		Name: "seedy", Memory: backends.Memory{SizeMiB: ptr(int64(256))}, Image: "default/tiny.qcow2",
+		Disks:     map[string]backends.Disk{"root": {}},
+		Networks:  map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{Address: "192.168.150.5/24"}}},
+		CloudInit: &backends.CloudInit{Hostname: ptr("smoke")},
+	}
+	id, err := b.CreateVM(t.Context(), spec)
+	if err != nil {
+		t.Fatal(id, err)
+	}
+	start := time.Now()
+	if err := b.SetPower(t.Context(), id, backends.PowerOn); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := b.GuestInfo(t.Context(), id); err == nil {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Log("agent after", time.Since(start))
+	for _, cmd := range []string{"hostname; findfs LABEL=cidata; cat /run/addresses"} {
+		r, err := b.GuestExec(t.Context(), id, backends.GuestCommand{Path: "/bin/sh", Args: []string{"-c", cmd}})
+		t.Log(string(r.Stdout), string(r.Stderr), err)
+	}
+	got, _ := b.GetVMs(t.Context(), []backends.ID{id}, backends.AspectConfig|backends.AspectRuntime|backends.AspectSeed)
+	ls, _ := l.Exec(t.Context(), "sh", "-c", "cd "+l.Dir+"/pool; ls -la; file *seed*; blkid -p *seed*; mkdir -p /tmp/m; mount -o loop,ro *seed*.iso /tmp/m && ls -la /tmp/m && cat /tmp/m/*; umount /tmp/m; true")
+	t.Log(ls, got[id].VM.Networks)
+	b.DeleteVM(t.Context(), id, backends.DeleteOptions{})
 }

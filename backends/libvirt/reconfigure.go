@@ -32,7 +32,6 @@ func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Re
 }
 
 func (b *Backend) reconfigure(ctx context.Context, dom rpc.Domain, r backends.Reconfiguration) error {
-	changes := slices.DeleteFunc(slices.Clone(r.Changes), backends.Change.PartOfAddition)
 	h, err := b.host(ctx)
 	if err != nil {
 		return err
@@ -46,9 +45,10 @@ func (b *Backend) reconfigure(ctx context.Context, dom rpc.Domain, r backends.Re
 		return err
 	}
 	e := &edit{Backend: b, dom: dom, d: d, host: h, up: isUp(state), mode: r.Mode}
-	if err := e.admit(ctx, changes, r.Desired); err != nil {
+	if err := e.admit(ctx, r.Changes, r.Desired); err != nil {
 		return err
 	}
+	changes := slices.DeleteFunc(slices.Clone(r.Changes), backends.Change.PartOfAddition)
 	e.ensureMark()
 	defer b.macs.forget(dom.UUID)
 	if e.up && r.Mode == backends.Live {
@@ -92,9 +92,15 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 	}
 	e.from, e.to = &from, merge(&from, desired)
 	cat := e.host.narrow(catalogues.Libvirt())
-	for _, c := range changes {
-		if err := refuse(cat, e.from, e.to, []backends.Change{c}); err != nil {
-			return err
+	if err := refuse(cat, e.from, e.to, changes); err != nil {
+		return err
+	}
+	if e.up && e.mode == backends.Live {
+		for _, c := range changes {
+			if im := cat.ImpactOf(e.from, e.to, c); im.Effect != backends.EffectLive {
+				return backends.Errorf(backends.Precondition, "", "", "to %s while the VM runs is not possible: %s", c, im.Reason).
+					At(c.Path).Advise("Stop the VM first.")
+			}
 		}
 	}
 	if err := validate(sized(e.to), e.host); err != nil {
@@ -134,7 +140,7 @@ func sized(spec *backends.VMSpec) *backends.VMSpec {
 func onlyNotes(changes []backends.Change) bool {
 	for _, c := range changes {
 		switch p := c.Path.Generic(); {
-		case p == "description", p == "tags", p == "placement.storage", p == "libvirt.autostart",
+		case p == "description", p == "tags", p == "settings", p == "placement.storage", p == "libvirt.autostart",
 			p == "disks.keep_on_destroy", isSeedPath(p):
 		default:
 			return false

@@ -119,7 +119,7 @@ func (e *edit) writeSeed(ctx context.Context) error {
 		return err
 	}
 	if e.up && e.mode == backends.Live {
-		if err := e.plug(ctx, drive.device()); err != nil {
+		if err := e.plug(ctx, ptr(drive.device())); err != nil {
 			return at(err, "cloud_init")
 		}
 		return e.refresh(ctx)

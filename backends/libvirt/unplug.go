@@ -16,9 +16,9 @@ const unplugLimit = 60 * time.Second
 
 // unplugDisk takes a disk from the running VM, then from the definition.
 func (e *edit) unplugDisk(ctx context.Context, target string, path backends.Path) error {
-	find := func(d *domain) any {
+	find := func(d *domain) element {
 		if i := findTarget(d.xml, target); i >= 0 {
-			return d.xml.Devices.Disks[i]
+			return &d.xml.Devices.Disks[i]
 		}
 		return nil
 	}
@@ -27,10 +27,10 @@ func (e *edit) unplugDisk(ctx context.Context, target string, path backends.Path
 
 // unplugNIC does the same with the interface that has an address.
 func (e *edit) unplugNIC(ctx context.Context, mac string, path backends.Path) error {
-	find := func(d *domain) any {
+	find := func(d *domain) element {
 		for i := range d.xml.Devices.Interfaces {
 			if macOf(&d.xml.Devices.Interfaces[i]) == mac {
-				return d.xml.Devices.Interfaces[i]
+				return &d.xml.Devices.Interfaces[i]
 			}
 		}
 		return nil
@@ -40,7 +40,7 @@ func (e *edit) unplugNIC(ctx context.Context, mac string, path backends.Path) er
 
 // unplug asks the guest to let a device go and waits until it has. Only then it leaves the
 // definition, so that both tell the same when the guest refuses.
-func (e *edit) unplug(ctx context.Context, find func(*domain) any, path backends.Path) error {
+func (e *edit) unplug(ctx context.Context, find func(*domain) element, path backends.Path) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, unplugLimit, errKept)
 	defer cancel()
 	events, err := e.conn.Events(waiting)

@@ -105,10 +105,12 @@ func (b *Backend) planVolume(ctx context.Context, spec *backends.VMSpec, key str
 
 func (b *Backend) planImage(ctx context.Context, id string) (storage.Volume, error) {
 	ref, err := storage.ParseRef(id)
-	if err != nil {
-		return storage.Volume{}, invalid("image", "%q is not an image's id, which is POOL/NAME", id)
+	v := storage.Volume{}
+	if err == nil {
+		v, err = b.store.Get(ctx, ref)
+	} else {
+		err = noSuchID
 	}
-	v, err := b.store.Get(ctx, ref)
 	if isVolumeGone(err) || backends.CodeOf(err) == backends.NotFound {
 		e := backends.Errorf(backends.NotFound, "", "", "there is no image %q", id).At("image")
 		images, listErr := b.ListImages(ctx, "")
@@ -123,6 +125,9 @@ func (b *Backend) planImage(ctx context.Context, id string) (storage.Volume, err
 	}
 	return v, at(err, "image")
 }
+
+// noSuchID is for ids that are not POOL/NAME: nothing can have one.
+var noSuchID = error(&backends.Error{Code: backends.NotFound})
 
 // at blames an attribute for an error that blames none.
 func at(err error, path backends.Path) error {
@@ -140,12 +145,15 @@ func at(err error, path backends.Path) error {
 func (b *Backend) planAttachment(ctx context.Context, key string, disk backends.Disk, path backends.Path, pools map[string]backends.Storage) (newVolume, error) {
 	path = path.Attr("volume")
 	ref, err := storage.ParseRef(*disk.Volume)
-	if err != nil {
-		return newVolume{}, invalid(path, "%q is not a disk's id, which is POOL/NAME", *disk.Volume)
+	v := storage.Volume{}
+	if err == nil {
+		v, err = b.store.Get(ctx, ref)
+	} else {
+		err = noSuchID
 	}
-	v, err := b.store.Get(ctx, ref)
 	if isVolumeGone(err) || backends.CodeOf(err) == backends.NotFound {
-		return newVolume{}, backends.Errorf(backends.NotFound, "", "", "there is no disk %q", ref).At(path)
+		return newVolume{}, backends.Errorf(backends.NotFound, "", "", "there is no disk %q", *disk.Volume).At(path).
+			Advise("Ids of disks are POOL/NAME.")
 	}
 	if err != nil {
 		return newVolume{}, at(err, path)

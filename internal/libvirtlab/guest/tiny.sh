@@ -133,6 +133,7 @@ ip addr add "$ip/${mask:-24}" dev "$interface"
 exit 0
 LEASE
 printf '#!/bin/sh\nexec /bin/poweroff -f\n' > "$ram/etc/acpi/PWRF/00000080" # the name busybox's acpid looks for
+printf 'ID=tiny\nNAME="Tiny"\nPRETTY_NAME="Tiny test guest"\n' > "$ram/etc/os-release" # the agent tells it
 echo 'root::0:0:root:/:/bin/sh' > "$ram/etc/passwd"
 echo 'root:x:0:' > "$ram/etc/group"
 echo 'root:*:19000:0:99999:7:::' > "$ram/etc/shadow"

@@ -1,0 +1,73 @@
+package libvirt_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/conn"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
+)
+
+// TestConformance holds the driver to its catalogue on a real libvirtd with real
+// QEMU guests, and to leaving nothing behind.
+func TestConformance(t *testing.T) {
+	l := libvirtlab.Start(t)
+	l.DirPool(t, "second")
+	l.UseOVS(t)
+	t.Cleanup(func() { l.AssertEmpty(t) })
+	backendtest.Run(t, backendtest.Harness{
+		New: func(t *testing.T) backends.Backend {
+			b, err := libvirt.Open(t.Context(), libvirt.Config{Config: conn.Config{URI: l.URI()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		},
+		Seed: backendtest.Seed{
+			Network:       libvirtlab.Network,
+			SecondNetwork: libvirtlab.StaticNetwork,
+			BridgeNetwork: "bridge:" + libvirtlab.Bridge,
+			VLANNetwork:   "ovs",
+			StaticIPv4:    "192.168.150.5/24",
+			StaticGateway: "192.168.150.1",
+			Storage:       libvirtlab.Pool,
+			SecondStorage: "second",
+		},
+		BootImage: func(t *testing.T, b backends.Backend) string { return importTiny(t, l, b) },
+		Traits:    backendtest.Traits{RealGuest: true, Slow: true},
+		Timeout:   2 * time.Minute,
+	})
+}
+
+// importTiny brings the image of the quick guest into the lab's pool.
+func importTiny(t *testing.T, l *libvirtlab.Lab, b backends.Backend) string {
+	t.Helper()
+	path := l.TinyImage(t)
+	image, err := b.ImportImage(t.Context(), backends.ImageSpec{Name: "tiny.qcow2", Kind: "disk"}, backends.ImageSource{
+		Open: func(context.Context) (*backends.Content, error) {
+			f, err := os.Open(path)
+			if err != nil {
+				return nil, err
+			}
+			info, err := f.Stat()
+			if err != nil {
+				return nil, err
+			}
+			return &backends.Content{Reader: f, Format: "qcow2", Size: info.Size(), VirtualSize: -1}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.DeleteImage(context.WithoutCancel(t.Context()), image.ID); err != nil {
+			t.Errorf("delete the image: %v", err)
+		}
+	})
+	return image.ID
+}
