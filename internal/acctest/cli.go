@@ -177,6 +177,9 @@ func (c *CLI) Plan(args ...string) map[string][]Diagnostic {
 func byAddress(all []Diagnostic) map[string][]Diagnostic {
 	out := map[string][]Diagnostic{}
 	for _, d := range all {
+		if strings.HasPrefix(d.Summary, "Provider development overrides") { // how these tests run
+			continue
+		}
 		out[d.Address] = append(out[d.Address], d)
 	}
 	return out

@@ -67,7 +67,7 @@ func (d *ProviderData) Connect(ctx context.Context) (backends.Backend, backends.
 	case d.gate <- struct{}{}:
 		defer func() { <-d.gate }()
 	case <-ctx.Done():
-		return nil, backends.Info{}, backends.Wrap(ctx.Err(), "connect", d.object())
+		return nil, backends.Info{}, backends.Wrap(ctx.Err(), "connect "+d.object(), "")
 	}
 	if b, info, err, done := d.settled(); done {
 		return b, info, err
@@ -124,7 +124,7 @@ func (d *ProviderData) dial(ctx context.Context) (backends.Backend, backends.Inf
 // refused is err as resources may show it: what it blames is in the provider
 // block, where a resource's diagnostic cannot point.
 func (d *ProviderData) refused(err error) error {
-	err = backends.Wrap(err, "connect", d.object())
+	err = backends.Wrap(err, "connect "+d.object(), "")
 	var e *backends.Error
 	if errors.As(err, &e) {
 		return e.At("")

@@ -21,11 +21,10 @@ func many(lines map[string]string) string {
 	return b.String()
 }
 
-// expectOne demands that the VM of a name got one diagnostic, and that it reads
-// as wanted.
+// expectOne demands one diagnostic at an address, and that it reads as wanted.
 func expectOne(t *testing.T, all map[string][]acctest.Diagnostic, name, severity, want string) {
 	t.Helper()
-	got := all["virtrigaud_vm."+name]
+	got := all[name]
 	if len(got) == 0 {
 		t.Errorf("%s: no %s; want %s", name, severity, want)
 		return
@@ -62,7 +61,7 @@ func TestAccVM_unsupported(t *testing.T) {
 	m := acctest.NewMock(t)
 	found := acctest.NewCLI(t, m.Config(many(lines), `imitate = "libvirt"`)).Plan()
 	for name, c := range cases {
-		expectOne(t, found, name, "error", c.want)
+		expectOne(t, found, "virtrigaud_vm."+name, "error", c.want)
 	}
 	if d := found["virtrigaud_vm.fine"]; d != nil {
 		t.Errorf("a VM that libvirt can run is refused: %v", d)
@@ -107,9 +106,9 @@ func TestAccVM_invalid(t *testing.T) {
 	m := acctest.NewMock(t)
 	found := acctest.NewCLI(t, m.Config(many(lines))).Validate()
 	for name, c := range cases {
-		expectOne(t, found, name, "error", c.want)
+		expectOne(t, found, "virtrigaud_vm."+name, "error", c.want)
 	}
-	expectOne(t, found, "yaml", "warning", `cloud-init would ignore this`)
+	expectOne(t, found, "virtrigaud_vm.yaml", "warning", `cloud-init would ignore this`)
 	if d := found["virtrigaud_vm.fine"]; d != nil {
 		t.Errorf("a valid VM is refused: %v", d)
 	}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -14,12 +15,14 @@ import (
 // Read implements resource.Resource. Only the hypervisor's own "not found"
 // takes a VM out of state.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	if !r.data.Configured() { // nothing to ask: what state says stays
-		return
-	}
 	c := newCoder(ctx, &resp.Diagnostics)
 	prior := c.decode(ctx, req.State.Raw)
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	id, kind := backends.ID(deref(prior.ID)), backends.Kind(deref(prior.Backend))
+	identify(ctx, resp.Identity, &resp.Diagnostics, id, cmp.Or(kind, r.data.Kind()))
+	if !r.data.Configured() { // nothing to ask: what state says stays
 		return
 	}
 	ctx, cancel := within(ctx, &resp.Diagnostics, prior.Timeouts.Read, readTimeout)
@@ -33,7 +36,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if adopting(prior) {
 		more = backends.AspectSeed
 	}
-	vm, err := look(ctx, b, backends.ID(deref(prior.ID)), more)
+	vm, err := look(ctx, b, id, more)
 	switch {
 	case errors.Is(err, backends.ErrNotFound):
 		resp.State.RemoveResource(ctx)
@@ -43,11 +46,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		return
 	}
 	now := vmschema.Flatten(vm, info.Backend, known(prior))
-	if !adopting(prior) || now.Timeouts.IsNull() {
-		now.Timeouts = prior.Timeouts
-	}
 	resp.State.Raw = c.encode(ctx, now)
-	identify(ctx, resp.Identity, &resp.Diagnostics, vm.ID, info.Backend)
 }
 
 // adopting reports whether a state holds no more than an id: it was imported.

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -52,8 +53,11 @@ func disksAttribute() schema.Attribute {
 			"discard":      flag("Hand the guest's discards to the storage, which gives back the space. Default: the hypervisor's. Changing it restarts a running VM."),
 			"ssd":          flag("Tell the guest that the disk does not rotate. Default: the hypervisor's. Changing it restarts a running VM."),
 			"iothread":     flag("Serve the disk from a thread of its own. Default: the hypervisor's. Changing it restarts a running VM."),
-			"keep_on_destroy": flag("Detach the disk instead of deleting it when the VM is destroyed or the disk is removed from the configuration. " +
-				"What is kept must then be deleted by hand. Default: false."),
+			"keep_on_destroy": schema.BoolAttribute{
+				MarkdownDescription: "Detach the disk instead of deleting it when the VM is destroyed or the disk is removed from the configuration. " +
+					"What is kept must then be deleted by hand. Default: false.",
+				Optional: true, Computed: true, Default: booldefault.StaticBool(false),
+			},
 			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, and its size and storage are its own.",
 				stringvalidator.LengthAtLeast(1),
 				stringvalidator.ConflictsWith(sibling("size_gib"), sibling("storage"), sibling("provisioning"), sibling("format"), sibling("policy"), sibling("keep_on_destroy"))),
@@ -92,7 +96,7 @@ func flattenDisks(vm *backends.VM, prior map[string]*Disk) map[string]*Disk {
 			SizeGiB: or(d.SizeGiB, p.SizeGiB), Storage: or(d.Storage, p.Storage), Provisioning: or(d.Provisioning, p.Provisioning),
 			Format: or(d.Format, p.Format), Policy: or(d.Policy, p.Policy), Bus: or(d.Bus, p.Bus), Cache: or(d.Cache, p.Cache),
 			Discard: or(d.Discard, p.Discard), SSD: or(d.SSD, p.SSD), IOThread: or(d.IOThread, p.IOThread),
-			KeepOnDestroy: or(d.KeepOnDestroy, p.KeepOnDestroy), Volume: or(d.Volume, p.Volume),
+			KeepOnDestroy: or(or(d.KeepOnDestroy, p.KeepOnDestroy), new(bool)), Volume: or(d.Volume, p.Volume),
 			Device: or(some(status.Device), p.Device), Path: or(some(status.Path), p.Path),
 		}
 	}

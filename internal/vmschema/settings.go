@@ -10,9 +10,12 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// settings is what only Terraform knows of a VM, as the hypervisor keeps it
-// for an import. reboot_triggers are left out: nobody knows what they hold.
-type settings struct {
+// kept is what only Terraform knows of a VM, as the hypervisor keeps it for an
+// import. reboot_triggers are left out: nobody knows what secrets they are
+// made of.
+type kept struct {
+	Image         *string           `json:"image,omitempty"`
+	Template      *string           `json:"template,omitempty"`
 	RestartPolicy *string           `json:"restart_policy,omitempty"`
 	OnImageChange *string           `json:"on_image_change,omitempty"`
 	Protected     bool              `json:"protected,omitempty"`
@@ -21,33 +24,38 @@ type settings struct {
 	Timeouts      map[string]string `json:"timeouts,omitempty"`
 }
 
-// encodeSettings writes what differs from the defaults, so that a VM without
-// such settings looks the same whoever made it.
-func (m *VM) encodeSettings() *string {
-	s := settings{Protected: value(m.Protected), Shutdown: m.Shutdown, WaitFor: m.WaitFor, Timeouts: timeoutsOf(m.Timeouts)}
+// settings is the text of what differs from the defaults. What the hypervisor
+// would not take, because it is too long, is not kept at all.
+func (m *VM) settings() *string {
+	k := kept{
+		Image: m.Image, Template: m.Template, Protected: value(m.Protected),
+		Shutdown: m.Shutdown, WaitFor: m.WaitFor, Timeouts: timeoutsOf(m.Timeouts),
+	}
 	if value(m.RestartPolicy) != string(backends.RestartWhenRequired) {
-		s.RestartPolicy = m.RestartPolicy
+		k.RestartPolicy = m.RestartPolicy
 	}
 	if value(m.OnImageChange) != ImageIgnore {
-		s.OnImageChange = m.OnImageChange
+		k.OnImageChange = m.OnImageChange
 	}
-	text, err := json.Marshal(s)
-	if err != nil || len(text) >= 4096 { // strings and numbers: only too long can happen
+	text, err := json.Marshal(k)
+	if err != nil || len(text) >= 4096 {
 		return nil
 	}
 	return some(string(text))
 }
 
-// adoptSettings sets what text says and the defaults of all else.
-func (m *VM) adoptSettings(text *string) {
-	var s settings
-	if err := json.Unmarshal([]byte(value(text)), &s); err != nil {
-		s = settings{} // made by something else
+// restore sets what text says, and the defaults of all else. Text of another
+// program says nothing.
+func (m *VM) restore(text *string) {
+	var k kept
+	if err := json.Unmarshal([]byte(value(text)), &k); err != nil {
+		k = kept{}
 	}
 	policy, ignore := string(backends.RestartWhenRequired), ImageIgnore
-	m.RestartPolicy, m.OnImageChange, m.Protected = or(s.RestartPolicy, &policy), or(s.OnImageChange, &ignore), &s.Protected
-	m.Shutdown, m.WaitFor = s.Shutdown, s.WaitFor
-	m.Timeouts = makeTimeouts(s.Timeouts)
+	m.Image, m.Template = or(k.Image, m.Image), or(k.Template, m.Template)
+	m.RestartPolicy, m.OnImageChange, m.Protected = or(k.RestartPolicy, &policy), or(k.OnImageChange, &ignore), &k.Protected
+	m.Shutdown, m.WaitFor = k.Shutdown, k.WaitFor
+	m.Timeouts = makeTimeouts(k.Timeouts)
 }
 
 func timeoutsOf(v timeouts.Value) map[string]string {

@@ -161,8 +161,6 @@ func (m *VM) adopt(c *backends.VMSpec) {
 	m.DNS = flattenDNS(c.DNS, nil)
 	m.CloudInit = flattenCloudInit(c.CloudInit, nil)
 	m.Customization = flattenCustomization(c.Customization, nil)
-	ignore, policy, protected := ImageIgnore, string(backends.RestartWhenRequired), false
-	m.OnImageChange, m.RestartPolicy, m.Protected = &ignore, &policy, &protected
 	m.restore(c.Settings)
 }
 
@@ -175,7 +173,7 @@ func InputOnly(p backends.Path) bool {
 		return true
 	}
 	switch p.Generic() {
-	case "disks.volume", "disks.keep_on_destroy", "disks.policy":
+	case "disks.volume", "disks.policy":
 		return true
 	}
 	return false

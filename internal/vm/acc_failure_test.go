@@ -1,0 +1,199 @@
+package vm_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/acctest"
+)
+
+// A creation that fails half-way leaves a tainted VM, and the next apply cleans
+// it up, also where it is protected.
+func TestAccVM_createFails(t *testing.T) {
+	m := acctest.NewMock(t)
+	for name, fault := range map[string]string{
+		"unfinished": `{ operation = "CreateVM.finish", code = "exhausted", message = "the pool is full" }`,
+		"no start":   `{ operation = "SetPower.start", code = "exhausted", message = "the pool is full" }`,
+		"no answer":  `{ operation = "GetVMs", code = "internal", message = "the pool is full" }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := func(options ...string) string {
+				return m.Config(`resource "virtrigaud_vm" "web" {
+  name      = "`+strings.ReplaceAll(name, " ", "-")+`"
+  protected = true
+}`, options...)
+			}
+			acctest.Run(t, resource.TestCase{Steps: []resource.TestStep{
+				{Config: config("faults = [" + fault + "]"), ExpectError: regexp.MustCompile(`(?s)The\s+pool\s+is\s+full`)},
+				{Config: config(), ConfigPlanChecks: expect(plancheck.ResourceActionReplace)},
+				{Config: strings.Replace(config(), "protected = true", "", 1)},
+			}})
+		})
+	}
+}
+
+// Nothing exists after a creation that was refused at once, so nothing is in state.
+func TestAccVM_createRefused(t *testing.T) {
+	m := acctest.NewMock(t)
+	acctest.Run(t, resource.TestCase{Steps: []resource.TestStep{
+		{
+			Config:      m.Config(web(), `faults = [{ operation = "CreateVM", code = "auth", message = "no privilege" }]`),
+			ExpectError: regexp.MustCompile(`(?s)Unable to create VM "web".*No privilege.*provider\s+block`),
+		},
+		{Config: m.Config(web()), ConfigPlanChecks: expect(plancheck.ResourceActionCreate)},
+	}})
+}
+
+func TestAccVM_timeout(t *testing.T) {
+	m := acctest.NewMock(t)
+	acctest.Run(t, resource.TestCase{Steps: []resource.TestStep{{
+		Config:      m.Config(web(`timeouts = { create = "200ms" }`), `latency = "5s"`),
+		ExpectError: regexp.MustCompile(`timeouts\.create`),
+	}}})
+}
+
+// When the address does not come in time that is a warning, and the VM is kept.
+func TestAccVM_waitTooLong(t *testing.T) {
+	m := acctest.NewMock(t)
+	c := acctest.NewCLI(t, m.Config(web(`networks = { lan = {} }`, `wait_for = { agent = true, timeout = "1s" }`),
+		`faults = [{ operation = "Guest" }]`))
+	out := c.Must("apply", "-auto-approve", "-no-color")
+	if !strings.Contains(out, `The guest agent of VM "web" did not answer within 1s`) || !strings.Contains(out, "1 added") {
+		t.Errorf("apply printed\n%s", out)
+	}
+}
+
+// Ctrl-C while a VM is made: terraform ends soon, the VM is in state and
+// tainted, and the next apply makes a whole one.
+func TestAccVM_interrupt(t *testing.T) {
+	t.Parallel()
+	m := acctest.NewMock(t)
+	slow := `wait_for = { agent = true, timeout = "5m" }`
+	c := acctest.NewCLI(t, m.Config(web(slow), `faults = [{ operation = "Guest" }]`))
+	cmd := c.Command(t.Context(), "apply", "-auto-approve", "-no-color")
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for deadline := time.Now().Add(time.Minute); !contains(m.Names(), "web"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no VM was made:\n%s", out.String())
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		_ = cmd.Process.Kill()
+		t.Fatal("terraform did not end after an interrupt")
+	}
+	state, err := os.ReadFile(c.Dir + "/terraform.tfstate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(state); !strings.Contains(s, `"status": "tainted"`) || !strings.Contains(s, string(m.VM("web").ID)) {
+		t.Errorf("state does not hold the VM as tainted:\n%s\n%s", s, out.String())
+	}
+	first := m.VM("web").ID
+	c.Configure(m.Config(web()))
+	if out := c.Must("apply", "-auto-approve", "-no-color"); !strings.Contains(out, "1 added, 0 changed, 1 destroyed") {
+		t.Errorf("the next apply printed\n%s", out)
+	}
+	if m.VM("web").ID == first {
+		t.Error("the interrupted VM was kept as if it were whole")
+	}
+}
+
+func TestAccVM_fiftyAtOnce(t *testing.T) {
+	t.Parallel()
+	m := acctest.NewMock(t)
+	c := acctest.NewCLI(t, m.Config(`
+resource "virtrigaud_vm" "web" {
+  count    = 50
+  name     = "web-${100 + count.index}"
+  networks = { lan = {} }
+  disks    = { root = { size_gib = 1 } }
+}`, `latency = "20ms"`))
+	out := c.Must("apply", "-auto-approve", "-no-color", "-parallelism=50")
+	if !strings.Contains(out, "50 added") {
+		t.Errorf("apply printed\n%s", out)
+	}
+	if out, err := c.Run("plan", "-detailed-exitcode", "-no-color"); err != nil {
+		t.Errorf("the next plan is not empty:\n%s", out)
+	}
+	macs, addresses := map[string]bool{}, map[string]bool{}
+	for i := range 50 {
+		nic := m.VM(fmt.Sprintf("web-%d", 100+i)).Networks["lan"]
+		macs[nic.MAC], addresses[strings.Join(nic.Addresses, " ")] = true, true
+	}
+	if len(macs) != 50 || len(addresses) != 50 {
+		t.Errorf("50 VMs have %d MACs and %d addresses", len(macs), len(addresses))
+	}
+	if out := c.Must("destroy", "-auto-approve", "-no-color", "-parallelism=50"); !strings.Contains(out, "50 destroyed") {
+		t.Errorf("destroy printed\n%s", out)
+	}
+}
+
+// A restart and bad user data are announced; a plan that can be carried out
+// live says nothing.
+func TestAccVM_announcements(t *testing.T) {
+	t.Parallel()
+	m := acctest.NewMock(t)
+	c := acctest.NewCLI(t, m.Config(web("cpu = { cores = 2, max_cores = 4 }")))
+	c.Must("apply", "-auto-approve")
+	c.Configure(m.Config(web("cpu = { cores = 4, max_cores = 4 }")))
+	if found := c.Plan(); len(found) > 0 {
+		t.Errorf("a live change is announced: %v", found)
+	}
+	c.Configure(m.Config(web("cpu = { cores = 1, max_cores = 4 }")))
+	expectOne(t, c.Plan(), address, "warning", `This change restarts the VM.*VM "web".*cpu\.cores`)
+	c.Configure(m.Config(web("cpu = { cores = 1, max_cores = 4 }", `power_state = "stopped"`)))
+	if found := c.Plan(); len(found) > 0 {
+		t.Errorf("a restart is announced of a VM that is to be stopped: %v", found)
+	}
+	c.Configure(m.Config(web("cpu = { cores = 2, max_cores = 4 }", `reboot_triggers = { a = "1" }`)))
+	c.Must("apply", "-auto-approve")
+	c.Configure(m.Config(web("cpu = { cores = 2, max_cores = 4 }", `reboot_triggers = { a = "2" }`)))
+	expectOne(t, c.Plan(), address, "warning", `This change restarts the VM.*reboot_triggers`)
+}
+
+// One wrong address is one clear error, which names what to look at.
+func TestAccVM_wrongProvider(t *testing.T) {
+	t.Parallel()
+	c := acctest.NewCLI(t, `
+provider "virtrigaud" {
+  libvirt = { uri = "qemu+tcp://127.0.0.1:1/system" }
+}`+web())
+	expectOne(t, c.Plan(), address, "error", `Unable to connect to libvirtd.*127\.0\.0\.1:1`)
+
+	provider := func() map[string][]acctest.Diagnostic {
+		t.Helper()
+		for where, found := range c.Plan() {
+			if strings.HasPrefix(where, "provider[") {
+				return map[string][]acctest.Diagnostic{"provider": found}
+			}
+		}
+		return nil
+	}
+	c.Configure(`
+provider "virtrigaud" {
+  libvirt = {}
+  mock    = {}
+}` + web())
+	expectOne(t, provider(), "provider", "error", `More than one hypervisor`)
+	c.Configure(`provider "virtrigaud" {}` + web())
+	expectOne(t, provider(), "provider", "error", `No hypervisor is configured.*VIRTRIGAUD_BACKEND`)
+}
