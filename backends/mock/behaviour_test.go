@@ -98,11 +98,6 @@ func TestPowerMatrix(t *testing.T) {
 	wantCode(t, b.SetPower(t.Context(), create(t, b, spec("vm")), "explode"), backends.Invalid, "explode")
 }
 
-// TestLatency: calls take the time that was asked for, tell their progress, and
-// a seed decides the jitter.
-// TestInterruptedCreation: the VM exists, says so, and the next try ends it.
-// TestInterruptedChange: nothing happened.
-// TestLocks: one VM is served in turn, another one at once.
 // TestDeterminism: a seed decides ids, MACs and addresses.
 func TestDeterminism(t *testing.T) {
 	world := func(seed int64) (string, *backends.VM) {
@@ -183,9 +178,6 @@ func TestGuest(t *testing.T) {
 	power(t, b, id, backends.PowerOff)
 }
 
-// TestCapacity: what is full says so, and by its name.
-// TestMaxima: a maximum that nobody asked for follows, one that was asked for
-// is held.
 // TestKeptDisks: a disk that asks to be kept outlives its removal.
 func TestKeptDisks(t *testing.T) {
 	b := open(t, mock.Options{})

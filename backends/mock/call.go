@@ -2,7 +2,6 @@ package mock
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -29,7 +28,6 @@ type call struct {
 	key    string   // what to lock
 	names  []string // what faults can name the object by
 	vm     backends.ID
-	path   backends.Path // of errors that blame no attribute themselves
 }
 
 // write carries a call out: alone on its object, as a task, with the time and
@@ -65,20 +63,10 @@ func (b *Backend) run(ctx context.Context, c call, work func(*task) error) error
 		}
 		return work(t)
 	}()
-	err = frame(err, c)
+	err = backends.Wrap(err, c.op, c.object)
 	if !t.kept || err != nil {
 		b.tasks.end(t, err, b.clock.Now())
 		b.keep(ctx, t.Task)
-	}
-	return err
-}
-
-// frame completes an error with what the call knows.
-func frame(err error, c call) error {
-	err = backends.Wrap(err, c.op, c.object)
-	var e *backends.Error
-	if errors.As(err, &e) && e.Path == "" && c.path != "" {
-		return e.At(c.path)
 	}
 	return err
 }

@@ -23,7 +23,7 @@ func (b *Backend) ImportImage(ctx context.Context, spec backends.ImageSpec, sour
 	}
 	kind := cmp.Or(spec.Kind, "disk")
 	if err := b.importable(spec, source, storage, kind); err != nil {
-		return backends.Image{}, frame(err, c)
+		return backends.Image{}, backends.Wrap(err, c.op, c.object)
 	}
 	var done backends.Image
 	err := b.run(ctx, c, func(t *task) error {

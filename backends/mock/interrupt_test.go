@@ -10,6 +10,8 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/mock"
 )
 
+// TestLatency: calls take the time that was asked for, tell their progress, and
+// a seed decides the jitter.
 func TestLatency(t *testing.T) {
 	took := func(seed int64) time.Duration {
 		clock := newQuick()
@@ -42,6 +44,7 @@ func TestLatency(t *testing.T) {
 	}
 }
 
+// TestInterruptedCreation: the VM exists, says so, and the next try ends it.
 func TestInterruptedCreation(t *testing.T) {
 	clock := newHeld()
 	b := open(t, mock.Options{Latency: time.Second, Clock: clock})
@@ -73,6 +76,7 @@ func TestInterruptedCreation(t *testing.T) {
 	power(t, b, id, backends.PowerOn)
 }
 
+// TestInterruptedChange: nothing happened.
 func TestInterruptedChange(t *testing.T) {
 	clock := newHeld()
 	b := open(t, mock.Options{Latency: time.Second, Clock: clock, SampleData: true})
@@ -97,6 +101,7 @@ func TestInterruptedChange(t *testing.T) {
 	}
 }
 
+// TestLocks: one VM is served in turn, another one at once.
 func TestLocks(t *testing.T) {
 	clock := newHeld()
 	b := open(t, mock.Options{Clock: clock})

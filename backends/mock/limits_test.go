@@ -9,6 +9,38 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/mock"
 )
 
+// TestPendingMaximum: what waits for the next start does not help before it.
+func TestPendingMaximum(t *testing.T) {
+	b := open(t, mock.Options{})
+	id := create(t, b, spec("vm", func(s *backends.VMSpec) { s.CPU.Cores = new(int64(2)) }))
+	power(t, b, id, backends.PowerOn)
+	apply := func(to *backends.VMSpec, mode backends.ReconfigureMode) error {
+		vm := get(t, b, id)
+		return b.Reconfigure(t.Context(), id, backends.Reconfiguration{
+			Desired: to, Changes: backends.Diff(&vm.Config, to), Mode: mode,
+		})
+	}
+	room := spec("vm", func(s *backends.VMSpec) { s.CPU.MaxCores = new(int64(8)) })
+	if err := apply(room, backends.Deferred); err != nil {
+		t.Fatal(err)
+	}
+	more := spec("vm", func(s *backends.VMSpec) { s.CPU.Cores = new(int64(4)) })
+	wantCode(t, apply(more, backends.Live), backends.Precondition, "at most 2")
+
+	// Live changes go on meanwhile, and the others keep waiting.
+	if err := apply(spec("vm", func(s *backends.VMSpec) { s.Description = new("d") }), backends.Live); err != nil {
+		t.Fatal(err)
+	}
+	if vm := get(t, b, id); !vm.Pending || *vm.Config.CPU.MaxCores != 8 || *vm.Config.Description != "d" {
+		t.Errorf("pending %t, %+v", vm.Pending, vm.Config)
+	}
+	power(t, b, id, backends.PowerOff, backends.PowerOn)
+	if err := apply(more, backends.Live); err != nil {
+		t.Errorf("after the start: %v", err)
+	}
+}
+
+// TestCapacity: what is full says so, and by its name.
 func TestCapacity(t *testing.T) {
 	on := func(storage, provisioning string, size int64) func(*backends.VMSpec) {
 		return func(s *backends.VMSpec) {
@@ -58,6 +90,8 @@ func TestCapacity(t *testing.T) {
 	wantCode(t, err, backends.Precondition, "mock-04")
 }
 
+// TestMaxima: a maximum that nobody asked for follows, one that was asked for
+// is held.
 func TestMaxima(t *testing.T) {
 	cpu := func(cores, limit *int64) func(*backends.VMSpec) {
 		return func(s *backends.VMSpec) { s.CPU.Cores, s.CPU.MaxCores = cores, limit }
