@@ -12,7 +12,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(libvirtlab.Main(m)) }
 
 // store gives the storage of a lab.
-func store(t *testing.T, l *libvirtlab.Lab) *Store {
+func store(t testing.TB, l *libvirtlab.Lab) *Store {
 	t.Helper()
 	c, err := conn.Open(t.Context(), conn.Config{URI: l.URI()})
 	if err != nil {
