@@ -19,7 +19,7 @@ import (
 // computed values which the changes may alter; all others stay known. Terraform
 // calls it again during apply, where it must come to the same plan.
 func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	c := newCoder(ctx, &resp.Diagnostics)
+	c := newCoder(&resp.Diagnostics)
 	if req.Plan.Raw.IsNull() {
 		refuse(&resp.Diagnostics, c.decode(ctx, req.State.Raw), "destroyed")
 		return
@@ -34,8 +34,9 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		resp.Plan.Raw = planned
 		if plan := c.decode(ctx, planned); connected && !resp.Diagnostics.HasError() {
 			spec := plan.Spec()
-			tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, &backends.VMSpec{}, spec,
-				backends.Requirements(spec), backends.CheckOptions{}))
+			asked := backends.Requirements(spec)
+			tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, &backends.VMSpec{}, spec, asked, backends.CheckOptions{}))
+			checkNewDisks(&resp.Diagnostics, asked, spec, req.Config.Raw)
 		}
 		return
 	}
@@ -57,6 +58,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 	if connected {
 		tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, step.from, step.to, step.changes,
 			backends.CheckOptions{Running: step.running(), Policy: policy}))
+		checkNewDisks(&resp.Diagnostics, step.changes, step.to, req.Config.Raw)
 		if step.reboot && step.running() {
 			resp.Diagnostics.AddAttributeWarning(path.Root("reboot_triggers"), "This change restarts the VM",
 				fmt.Sprintf("VM %q: reboot_triggers changed, so the VM is shut down and started again during apply.", deref(prior.Name)))

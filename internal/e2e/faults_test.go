@@ -1,0 +1,320 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
+)
+
+func provider(uri string) string {
+	return fmt.Sprintf(`
+terraform {
+  required_providers {
+    virtrigaud = { source = "virtrigaud/virtrigaud" }
+  }
+}
+
+provider "virtrigaud" {
+  libvirt = { uri = %q }
+}
+`, uri)
+}
+
+// running is a command that a test interrupts.
+type running struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	out  bytes.Buffer
+	done chan error
+}
+
+func start(t *testing.T, w *tfrun.Workspace, args ...string) *running {
+	t.Helper()
+	r := &running{t: t, cmd: w.Command(args...), done: make(chan error, 1)}
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.done <- r.cmd.Wait() }()
+	return r
+}
+
+// interrupt sends Ctrl-C and returns what the command printed.
+func (r *running) interrupt() string {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(os.Interrupt); err != nil {
+		r.t.Fatal(err)
+	}
+	select {
+	case err := <-r.done:
+		if err == nil {
+			r.t.Errorf("the interrupted command succeeded:\n%s", r.out.String())
+		}
+	case <-time.After(time.Minute):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		r.t.Fatalf("the command did not end after Ctrl-C:\n%s", r.out.String())
+	}
+	return r.out.String()
+}
+
+// eventually waits for a condition while a command runs.
+func (r *running) eventually(what string, holds func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); !holds(); {
+		select {
+		case err := <-r.done:
+			r.t.Fatalf("the command ended (%v) before %s:\n%s", err, what, r.out.String())
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			_ = r.cmd.Process.Kill()
+			r.t.Fatalf("it never came to this: %s", what)
+		}
+	}
+}
+
+// TestInterruptedUploadLeavesNothing stops an apply while an image is on its way.
+func TestInterruptedUploadLeavesNothing(t *testing.T) {
+	lab := libvirtlab.Start(t)
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(64<<20))
+		if r.Method == http.MethodHead {
+			return
+		}
+		_, _ = io.CopyN(w, zeroless{}, 16<<20)
+		w.(http.Flusher).Flush()
+		select { // the rest never comes
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+
+	w := tfrun.New(t)
+	w.Write("main.tf", provider(lab.URI())+fmt.Sprintf(`
+resource "virtrigaud_image" "slow" {
+  name = "slow"
+  url  = "%s/slow.raw"
+}
+`, server.URL))
+	apply := start(t, w, "apply", "-auto-approve")
+	apply.eventually("a volume takes the upload", func() bool {
+		return slices.ContainsFunc(lab.Volumes(t, libvirtlab.Pool), func(name string) bool { return strings.HasPrefix(name, "slow") })
+	})
+	apply.interrupt()
+	lab.AssertEmpty(t)
+	if left := w.State(); len(left) > 0 {
+		t.Errorf("state has %v", left)
+	}
+}
+
+// zeroless is data without holes.
+type zeroless struct{}
+
+func (zeroless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(i)%255 + 1
+	}
+	return len(p), nil
+}
+
+// TestInterruptedCreationIsKept stops an apply while it waits for an address
+// that never comes: the VM is in state, tainted, and the next apply replaces it.
+func TestInterruptedCreationIsKept(t *testing.T) {
+	lab := libvirtlab.Start(t)
+	w := tfrun.New(t)
+	configure := func(wait string) {
+		w.Write("main.tf", provider(lab.URI())+fmt.Sprintf(`
+resource "virtrigaud_vm" "blank" {
+  name     = "blank"
+  memory   = { size_mib = 128 }
+  disks    = { root = { size_gib = 1 } }
+  networks = { lan = { network = "default" } }
+  shutdown = { timeout = "0s" }
+  %s
+}
+`, wait))
+	}
+	configure(`wait_for = { agent = true, timeout = "10m" }`)
+	apply := start(t, w, "apply", "-auto-approve")
+	apply.eventually("the VM runs", func() bool {
+		return strings.Contains(lab.Virsh(t, "list", "--name"), "blank")
+	})
+	apply.interrupt()
+	if got := w.State(); !slices.Equal(got, []string{"virtrigaud_vm.blank"}) {
+		t.Fatalf("state has %v", got)
+	}
+	configure("")
+	if out := w.Must("plan"); !strings.Contains(out, "is tainted") {
+		t.Errorf("the VM is not tainted:\n%s", out)
+	}
+	w.Apply()
+	w.EmptyPlan()
+	w.Destroy()
+	lab.AssertEmpty(t)
+}
+
+// TestDaemonRestartsDuringApply takes libvirtd away while VMs are made. What
+// cannot be finished is said, nothing is forgotten, and the next apply heals.
+func TestDaemonRestartsDuringApply(t *testing.T) {
+	lab := libvirtlab.Start(t)
+	w := tfrun.New(t)
+	w.Write("main.tf", provider(lab.URI())+fmt.Sprintf(`
+resource "virtrigaud_image" "tiny" {
+  name       = "tiny"
+  local_path = %q
+}
+
+resource "virtrigaud_vm" "many" {
+  count    = 6
+  name     = "many-${count.index}"
+  image    = virtrigaud_image.tiny.id
+  memory   = { size_mib = 128 }
+  disks    = { root = { size_gib = 1 } }
+  networks = { lan = { network = "default" } }
+  shutdown = { timeout = "0s" }
+  power_state = "stopped"
+}
+`, lab.TinyImage(t)))
+	apply := start(t, w, "apply", "-auto-approve")
+	apply.eventually("the first VM exists", func() bool { return len(lab.Domains(t)) > 0 })
+	lab.Restart(t)
+	if err := <-apply.done; err != nil && !strings.Contains(tfrun.Unwrap(apply.out.String()), "libvirt") {
+		t.Errorf("the failure does not name the cause:\n%s", apply.out.String())
+	}
+	w.Apply()
+	if got := len(lab.Domains(t)); got != 6 {
+		t.Errorf("%d VMs exist, want 6", got)
+	}
+	w.EmptyPlan()
+	w.Destroy()
+	lab.AssertEmpty(t)
+}
+
+// TestDeletedBehindOurBack removes things with another tool: the next plan makes
+// them anew and says nothing of errors.
+func TestDeletedBehindOurBack(t *testing.T) {
+	lab := libvirtlab.Start(t)
+	w := tfrun.New(t)
+	w.Write("main.tf", provider(lab.URI())+`
+resource "virtrigaud_vm" "blank" {
+  name   = "blank"
+  memory = { size_mib = 128 }
+  disks = {
+    root = { size_gib = 1 }
+    data = { size_gib = 1 }
+  }
+  power_state = "stopped"
+}
+`)
+	w.Apply()
+	w.EmptyPlan()
+
+	t.Run("a volume", func(t *testing.T) {
+		var data string
+		for _, name := range lab.Volumes(t, libvirtlab.Pool) {
+			if strings.Contains(name, "data") {
+				data = name
+			}
+		}
+		lab.Virsh(t, "vol-delete", "--pool", libvirtlab.Pool, data)
+		if out := w.Must("plan"); !strings.Contains(out, "will be updated in-place") {
+			t.Errorf("the plan does not bring the disk back:\n%s", out)
+		}
+		w.Apply()
+		w.EmptyPlan()
+		if !slices.ContainsFunc(lab.Volumes(t, libvirtlab.Pool), func(name string) bool { return strings.Contains(name, "data") }) {
+			t.Error("the volume did not come back")
+		}
+	})
+	t.Run("the VM", func(t *testing.T) {
+		lab.Virsh(t, "undefine", "blank")
+		for _, name := range lab.Volumes(t, libvirtlab.Pool) {
+			lab.Virsh(t, "vol-delete", "--pool", libvirtlab.Pool, name)
+		}
+		if out := w.Must("plan"); !strings.Contains(out, "virtrigaud_vm.blank will be created") {
+			t.Errorf("the plan does not create it:\n%s", out)
+		}
+		w.Apply()
+		w.EmptyPlan()
+	})
+	w.Destroy()
+	lab.AssertEmpty(t)
+}
+
+// TestBadInput asks for what cannot be: one clear error each, nothing left behind.
+func TestBadInput(t *testing.T) {
+	lab := libvirtlab.Start(t)
+	vm := func(more string) string {
+		return provider(lab.URI()) + fmt.Sprintf(`
+resource "virtrigaud_vm" "x" {
+  name        = "x"
+  memory      = { size_mib = 128 }
+  power_state = "stopped"
+  %s
+}
+`, more)
+	}
+	tests := []struct {
+		name, config string
+		says         []string
+	}{
+		{"wrong URI", provider("qemu+ftp://host/system") + `data "virtrigaud_capabilities" "x" {}`, []string{`"ftp" is no transport`, "qemu+ssh://"}},
+		{"refused connection", provider("qemu+unix:///system?socket=/nowhere/sock") + `data "virtrigaud_capabilities" "x" {}`, []string{"/nowhere/sock"}},
+		{"unknown pool", vm(`disks = { root = { size_gib = 1, storage = "nowhere" } }`), []string{"nowhere", "default", `disks`}},
+		{"unknown network", vm(`networks = { lan = { network = "nowhere" } }`), []string{"nowhere", "default"}},
+		{"unknown image", vm("image = \"default/nothing\"\n  disks = { root = { size_gib = 1 } }"), []string{"default/nothing"}},
+		{"size zero", vm(`disks = { root = { size_gib = 0 } }`), []string{"size_gib", "between 1 and"}},
+		{"unknown key", vm(`cpu = { coers = 2 }`), []string{"cpu sets nothing", "cores"}},
+		{"unknown key of a disk", vm(`disks = { data = { size = 2 } }`), []string{`disks["data"]`, "size_gib"}},
+		{"gateway outside", vm(`networks = { lan = { network = "default", ipv4 = { address = "10.0.0.5/24", gateway = "10.9.0.1" } } }`), []string{"10.9.0.1"}},
+		{"what libvirt has not", vm(`fault_tolerance = true`), []string{"Fault Tolerance", "libvirt"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := tfrun.New(t)
+			w.Write("main.tf", tt.config)
+			out := w.Fails(tt.says, "apply", "-auto-approve")
+			if n := strings.Count(out, "Error: "); n != 1 {
+				t.Errorf("%d errors, want one clear one:\n%s", n, out)
+			}
+			if left := w.State(); len(left) > 0 {
+				t.Errorf("state has %v", left)
+			}
+		})
+	}
+	lab.AssertEmpty(t)
+}
+
+// TestTakenName finds a VM of the same name that is not ours.
+func TestTakenName(t *testing.T) {
+	lab := libvirtlab.Start(t)
+	lab.Define(t, "", `<domain type='qemu'><name>x</name><uuid>0b2f3c4e-6b11-4d38-9d0c-1f6d7c0e5a77</uuid><memory>131072</memory><os><type>hvm</type></os></domain>`)
+	w := tfrun.New(t)
+	w.Write("main.tf", provider(lab.URI())+`
+resource "virtrigaud_vm" "x" {
+  name        = "x"
+  memory      = { size_mib = 128 }
+  power_state = "stopped"
+}
+`)
+	w.Fails([]string{"0b2f3c4e-6b11-4d38-9d0c-1f6d7c0e5a77", "import"}, "apply", "-auto-approve")
+	if got := lab.Domains(t); !slices.Equal(got, []string{"x"}) {
+		t.Errorf("domains are %v", got)
+	}
+	lab.Virsh(t, "undefine", "x")
+}
