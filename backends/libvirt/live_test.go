@@ -1,7 +1,14 @@
 package libvirt
 
 import (
-"os"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,98 +17,462 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 )
 
-func openLab(t *testing.T, l *libvirtlab.Lab) *Backend {
+const everything = backends.AspectConfig | backends.AspectRuntime | backends.AspectSeed
+
+// openLab connects to a lab. The test fails if it leaves anything there.
+func openLab(t *testing.T, l *libvirtlab.Lab, except ...string) *Backend {
 	t.Helper()
 	b, err := open(t.Context(), Config{Config: conn.Config{URI: l.URI()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() })
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		l.AssertEmpty(t, except...)
+	})
 	return b
 }
 
-func TestSmoke(t *testing.T) {
-	l := libvirtlab.Shared(t)
-	b := openLab(t, l)
-	info, err := b.Info(t.Context())
+// blank is a small VM without a system.
+func blank(name string) *backends.VMSpec {
+	return &backends.VMSpec{
+		Name: name, Memory: backends.Memory{SizeMiB: ptr(int64(128))},
+		Disks: map[string]backends.Disk{"root": {SizeGiB: ptr(int64(1))}},
+	}
+}
+
+// create makes a VM that goes with the test.
+func create(t *testing.T, b *Backend, spec *backends.VMSpec) backends.ID {
+	t.Helper()
+	id, err := b.CreateVM(t.Context(), spec)
+	if id != "" {
+		t.Cleanup(func() {
+			err := b.DeleteVM(context.WithoutCancel(t.Context()), id, backends.DeleteOptions{})
+			if err != nil && !errors.Is(err, backends.ErrNotFound) {
+				t.Error(err)
+			}
+		})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", b.facts.Load())
-	_ = info
-	start := time.Now()
-	spec := &backends.VMSpec{
-		Name: "smoke", CPU: backends.CPU{Cores: ptr(int64(2)), MaxCores: ptr(int64(4))},
-		Memory:   backends.Memory{SizeMiB: ptr(int64(256)), MaxMiB: ptr(int64(512))},
-		Firmware: ptr("uefi"), SecureBoot: ptr(true), TPM: ptr(true),
-		Disks:     map[string]backends.Disk{"root": {SizeGiB: ptr(int64(1))}, "data": {SizeGiB: ptr(int64(2)), Bus: ptr("scsi")}},
-		Networks:  map[string]backends.NIC{"lan": {}},
-		CloudInit: &backends.CloudInit{Hostname: ptr("smoke")},
-		Tags:      []string{"a", "b"}, Description: ptr("hello"),
-	}
-	id, err := b.CreateVM(t.Context(), spec)
-	if err != nil {
-		t.Fatal(id, err)
-	}
-	t.Log("create", time.Since(start))
-	got, err := b.GetVMs(t.Context(), []backends.ID{id}, backends.AspectConfig|backends.AspectRuntime|backends.AspectSeed)
+	return id
+}
+
+func get(t *testing.T, b *Backend, id backends.ID) *backends.VM {
+	t.Helper()
+	got, err := b.GetVMs(t.Context(), []backends.ID{id}, everything)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got[id].Err != nil {
 		t.Fatal(got[id].Err)
 	}
-	for _, c := range backends.Diff(&got[id].VM.Config, spec) {
-		t.Error(c)
-	}
-	os.WriteFile("testdata/canonical.xml", []byte(l.Virsh(t, "dumpxml", "--inactive", "smoke")+"\n"), 0o644)
-	start = time.Now()
-	if err := b.SetPower(t.Context(), id, backends.PowerOn); err != nil {
+	return got[id].VM
+}
+
+// change turns a VM into to, and checks that it is that afterwards.
+func change(t *testing.T, b *Backend, id backends.ID, to *backends.VMSpec, mode backends.ReconfigureMode) {
+	t.Helper()
+	from := get(t, b, id)
+	err := b.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: to, Changes: backends.Diff(&from.Config, to), Mode: mode})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log("start", time.Since(start))
+	for _, c := range backends.Diff(&get(t, b, id).Config, to) {
+		t.Errorf("after the change the next plan would %s", c)
+	}
+}
+
+func power(t *testing.T, b *Backend, id backends.ID, action backends.PowerAction) {
+	t.Helper()
+	if err := b.SetPower(t.Context(), id, action); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantCode(t *testing.T, err error, code backends.Code) *backends.Error {
+	t.Helper()
+	var e *backends.Error
+	if backends.CodeOf(err) != code || !errors.As(err, &e) {
+		t.Fatalf("code is %q, want %q: %v", backends.CodeOf(err), code, err)
+	}
+	return e
+}
+
+// TestFirmware starts a VM with every kind of firmware state, and takes the firmware
+// and the TPM from it. Nothing of them stays on the host, whichever way they go.
+func TestFirmware(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	spec := blank("secure")
+	spec.Firmware, spec.SecureBoot, spec.TPM = ptr("uefi"), ptr(true), ptr(true)
+	id := create(t, b, spec)
+	power(t, b, id, backends.PowerOn)
+	if len(l.NVRAM()) != 1 || len(l.TPMState()) != 1 {
+		t.Fatalf("firmware variables %v, TPM state %v, want one of each", l.NVRAM(), l.TPMState())
+	}
+	power(t, b, id, backends.PowerOff)
+
+	spec.SecureBoot = ptr(false)
+	change(t, b, id, spec, backends.Cold)
+	power(t, b, id, backends.PowerOn)
+	if files := l.NVRAM(); len(files) != 1 || strings.Contains(files[0], "secure") {
+		t.Errorf("firmware variables are %v, want those without keys only", files)
+	}
+	power(t, b, id, backends.PowerOff)
+
+	spec.Name = "renamed"
+	before := l.NVRAM()
+	change(t, b, id, spec, backends.Cold)
+	power(t, b, id, backends.PowerOn)
+	if after := l.NVRAM(); !slices.Equal(before, after) {
+		t.Errorf("the new name has other firmware variables: %v, before %v", after, before)
+	}
+	power(t, b, id, backends.PowerOff)
+
+	spec.Firmware, spec.TPM = ptr("bios"), ptr(false)
+	change(t, b, id, spec, backends.Cold)
+	if files := l.NVRAM(); len(files) != 0 {
+		t.Errorf("a BIOS left firmware variables: %v", files)
+	}
 	if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	l.AssertEmpty(t)
 }
 
-func TestDebugSeed(t *testing.T) {
+// TestRename_foreign keeps the firmware variables of a VM whose definition does not
+// say where they are.
+func TestRename_foreign(t *testing.T) {
 	l := libvirtlab.Shared(t)
 	b := openLab(t, l)
-	l.Exec(t.Context(), "true")
-	_ = l
-	img := l.TinyImage(t)
-	l.Virsh(t, "vol-create-as", "default", "tiny.qcow2", "64M", "--format", "qcow2")
-	l.Virsh(t, "vol-upload", "tiny.qcow2", img, "--pool", "default")
-	l.Virsh(t, "pool-refresh", "default")
-	spec := &backends.VMSpec{
-		Name: "seedy", Memory: backends.Memory{SizeMiB: ptr(int64(256))}, Image: "default/tiny.qcow2",
-		Disks:     map[string]backends.Disk{"root": {}},
-		Networks:  map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{Address: "192.168.150.5/24"}}},
-		CloudInit: &backends.CloudInit{Hostname: ptr("smoke")},
+	l.Define(t, "", `<domain type='qemu'><name>old</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+		<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features></domain>`)
+	id := backends.ID(l.Virsh(t, "domuuid", "old"))
+	power(t, b, id, backends.PowerOn)
+	power(t, b, id, backends.PowerOff)
+	before := l.NVRAM()
+	change(t, b, id, &backends.VMSpec{Name: "new"}, backends.Cold)
+	power(t, b, id, backends.PowerOn)
+	if after := l.NVRAM(); len(after) != 1 || !slices.Equal(before, after) {
+		t.Errorf("firmware variables are %v, want %v still", after, before)
 	}
-	id, err := b.CreateVM(t.Context(), spec)
-	if err != nil {
-		t.Fatal(id, err)
-	}
-	start := time.Now()
-	if err := b.SetPower(t.Context(), id, backends.PowerOn); err != nil {
+	if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := b.GuestInfo(t.Context(), id); err == nil {
-			break
+}
+
+// TestForeign reads, changes and deletes a VM that was made elsewhere. Its volumes are not ours.
+func TestForeign(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l, "theirs.qcow2")
+	l.Virsh(t, "vol-create-as", "default", "theirs.qcow2", "1G", "--format", "qcow2")
+	t.Cleanup(func() { _, _ = l.TryVirsh(context.WithoutCancel(t.Context()), "vol-delete", "theirs.qcow2", "default") })
+	l.Define(t, "", `<domain type='qemu'><name>foreign</name><memory unit='MiB'>64</memory><vcpu>2</vcpu>
+		<metadata><other:note xmlns:other="urn:other">keep me</other:note></metadata>
+		<os><type arch='x86_64' machine='pc'>hvm</type></os>
+		<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='`+filepath.Join(l.Dir, "pool", "theirs.qcow2")+`'/><target dev='vda' bus='virtio'/></disk>
+		<interface type='network'><source network='default'/><model type='e1000'/></interface>
+		<watchdog model='i6300esb' action='reset'/></devices></domain>`)
+	id := backends.ID(l.Virsh(t, "domuuid", "foreign"))
+
+	vm := get(t, b, id)
+	disk, nic := vm.Config.Disks["vda"], vm.Config.Networks["net0"]
+	if vm.Owned || deref(disk.SizeGiB) != 1 || deref(disk.Storage) != "default" || deref(nic.Model) != "e1000" || deref(nic.Network) != "default" {
+		t.Fatalf("observed %+v %+v, owned %v", disk, nic, vm.Owned)
+	}
+	if vm.Disks["vda"].Owned || vm.Disks["vda"].VolumeID != "default/theirs.qcow2" {
+		t.Errorf("status of the disk is %+v", vm.Disks["vda"])
+	}
+
+	to := vm.Config
+	to.Tags = []string{"adopted"}
+	to.CPU.Cores = ptr(int64(1))
+	to.Disks["extra"] = backends.Disk{SizeGiB: ptr(int64(1)), Bus: ptr("scsi")}
+	change(t, b, id, &to, backends.Cold)
+	after := l.Virsh(t, "dumpxml", "--inactive", "foreign")
+	for _, theirs := range []string{"keep me", "i6300esb", deref(nic.MAC)} {
+		if !strings.Contains(after, theirs) {
+			t.Errorf("%q is gone from the definition", theirs)
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
-	t.Log("agent after", time.Since(start))
-	for _, cmd := range []string{"hostname; findfs LABEL=cidata; cat /run/addresses"} {
-		r, err := b.GuestExec(t.Context(), id, backends.GuestCommand{Path: "/bin/sh", Args: []string{"-c", cmd}})
-		t.Log(string(r.Stdout), string(r.Stderr), err)
+	if now := get(t, b, id); !now.Owned || now.Config.Disks["vda"].SizeGiB == nil || now.Disks["vda"].Owned || !now.Disks["extra"].Owned {
+		t.Errorf("after the adoption: owned %v, disks %+v", now.Owned, now.Disks)
 	}
-	got, _ := b.GetVMs(t.Context(), []backends.ID{id}, backends.AspectConfig|backends.AspectRuntime|backends.AspectSeed)
-	ls, _ := l.Exec(t.Context(), "sh", "-c", "cd "+l.Dir+"/pool; ls -la; file *seed*; blkid -p *seed*; mkdir -p /tmp/m; mount -o loop,ro *seed*.iso /tmp/m && ls -la /tmp/m && cat /tmp/m/*; umount /tmp/m; true")
-	t.Log(ls, got[id].VM.Networks)
-	b.DeleteVM(t.Context(), id, backends.DeleteOptions{})
+	power(t, b, id, backends.PowerOn)
+	if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if volumes := l.Volumes(t, "default"); !slices.Equal(volumes, []string{"theirs.qcow2"}) {
+		t.Errorf("volumes left: %v, want theirs only", volumes)
+	}
+}
+
+// TestVolumeGone plans a data disk anew whose volume somebody deleted, and makes it.
+func TestVolumeGone(t *testing.T) {
+	for name, remove := range map[string]func(*testing.T, *libvirtlab.Lab, backends.DiskStatus){
+		"through libvirt": func(t *testing.T, l *libvirtlab.Lab, s backends.DiskStatus) {
+			l.Virsh(t, "vol-delete", strings.TrimPrefix(s.VolumeID, "default/"), "default")
+		},
+		"below libvirt": func(t *testing.T, _ *libvirtlab.Lab, s backends.DiskStatus) {
+			if err := os.Remove(s.Path); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := libvirtlab.Shared(t)
+			b := openLab(t, l)
+			spec := blank("bereft")
+			spec.Disks["data"] = backends.Disk{SizeGiB: ptr(int64(2))}
+			id := create(t, b, spec)
+			remove(t, l, get(t, b, id).Disks["data"])
+
+			vm := get(t, b, id)
+			if _, there := vm.Config.Disks["data"]; there {
+				t.Fatal("the disk is reported as if it were there")
+			}
+			changes := backends.Diff(&vm.Config, spec)
+			if len(changes) == 0 || changes[0].Action != backends.Add || changes[0].Key != "data" {
+				t.Fatalf("the plan is %v, want the disk added", changes)
+			}
+			change(t, b, id, spec, backends.Cold)
+			power(t, b, id, backends.PowerOn)
+			if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestVMGone tells apart a VM that is gone from one that cannot be read.
+func TestVMGone(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	id := create(t, b, blank("doomed"))
+	volume := get(t, b, id).Disks["root"].VolumeID
+	l.Virsh(t, "undefine", "doomed")
+	got, err := b.GetVMs(t.Context(), []backends.ID{id, "no-uuid"}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, got[id].Err, backends.NotFound)
+	wantCode(t, got["no-uuid"].Err, backends.NotFound)
+	wantCode(t, b.SetPower(t.Context(), id, backends.PowerOn), backends.NotFound)
+	wantCode(t, b.DeleteVM(t.Context(), id, backends.DeleteOptions{}), backends.NotFound)
+	if err := b.DeleteDisk(t.Context(), volume); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDaemonRestart reads and changes a VM across a restart of libvirtd, in the middle
+// of the same connection.
+func TestDaemonRestart(t *testing.T) {
+	l := libvirtlab.Start(t)
+	b := openLab(t, l)
+	spec := blank("survivor")
+	id := create(t, b, spec)
+	power(t, b, id, backends.PowerOn)
+
+	waiting := make(chan error, 1)
+	go func() { waiting <- b.WaitPower(t.Context(), id, backends.Stopped) }()
+	l.Restart(t)
+	if vm := get(t, b, id); vm.Power != backends.Running {
+		t.Errorf("the VM is %s after the restart, want running", vm.Power)
+	}
+	spec.Tags = []string{"after"}
+	change(t, b, id, spec, backends.Live)
+
+	// While the daemon is away nothing is mistaken for gone.
+	l.StopDaemon(t)
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := b.GetVMs(short, []backends.ID{id}, everything)
+	if code := backends.CodeOf(err); code != backends.Timeout && code != backends.Transient {
+		t.Errorf("code without a daemon is %q: %v", code, err)
+	}
+	l.StartDaemon(t)
+	power(t, b, id, backends.PowerOff)
+	select {
+	case err := <-waiting:
+		if err != nil {
+			t.Errorf("waiting across the restarts: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the wait across the restarts did not end")
+	}
+}
+
+// TestParallelCreates makes twenty VMs at once, none of which gets in another's way.
+func TestParallelCreates(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var ids []backends.ID
+	for i := range 20 {
+		wg.Go(func() {
+			spec := blank(fmt.Sprintf("many-%d", i))
+			spec.Networks = map[string]backends.NIC{"lan": {}}
+			spec.CloudInit = &backends.CloudInit{Hostname: ptr("many")}
+			id, err := b.CreateVM(t.Context(), spec)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids = append(ids, id)
+		})
+	}
+	wg.Wait()
+	got, err := b.GetVMs(t.Context(), ids, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	macs := map[string]bool{}
+	for _, r := range got {
+		if r.Err != nil {
+			t.Error(r.Err)
+			continue
+		}
+		macs[r.VM.Networks["lan"].MAC] = true
+	}
+	if len(macs) != 20 {
+		t.Errorf("%d different MAC addresses, want 20", len(macs))
+	}
+	for _, id := range ids {
+		wg.Go(func() {
+			if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestDeferred keeps a change for the next start, and says so until then.
+func TestDeferred(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	spec := blank("later")
+	spec.Disks["old"] = backends.Disk{SizeGiB: ptr(int64(1)), Bus: ptr("sata")}
+	id := create(t, b, spec)
+	power(t, b, id, backends.PowerOn)
+	old := get(t, b, id).Disks["old"]
+
+	delete(spec.Disks, "old")
+	spec.Memory.SizeMiB = ptr(int64(192))
+	change(t, b, id, spec, backends.Deferred)
+	if !get(t, b, id).Pending {
+		t.Error("the change is not said to wait")
+	}
+	if _, err := os.Stat(old.Path); err != nil {
+		t.Errorf("the disk was deleted below the running guest: %v", err)
+	}
+	// A live change meanwhile does not make the other one look done.
+	spec.Tags = []string{"now"}
+	change(t, b, id, spec, backends.Live)
+	if !get(t, b, id).Pending {
+		t.Error("after a live change the deferred one is no longer said to wait")
+	}
+	power(t, b, id, backends.PowerOff)
+	power(t, b, id, backends.PowerOn)
+	if get(t, b, id).Pending {
+		t.Error("after the restart the change is still said to wait")
+	}
+	if _, err := os.Stat(old.Path); err == nil {
+		t.Error("the removed disk's volume is still there after the restart")
+	}
+	if kib := l.Virsh(t, "dominfo", "later"); !strings.Contains(kib, "196608 KiB") {
+		t.Errorf("the VM runs with the old memory:\n%s", kib)
+	}
+}
+
+// TestCreateAgain repeats a creation that ended half-way, and one that was complete.
+func TestCreateAgain(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	spec := blank("twice")
+	spec.CreateToken = "once"
+	spec.Disks["data"] = backends.Disk{SizeGiB: ptr(int64(1)), Storage: ptr("default")}
+	ctx, cancel := context.WithCancel(t.Context())
+	ctx = backends.WithProgress(ctx, func(p backends.Progress) {
+		if p.Op == `make disk "data"` {
+			cancel()
+		}
+	})
+	first, err := b.CreateVM(ctx, spec)
+	wantCode(t, err, backends.Canceled)
+	if first == "" {
+		t.Fatal("the half-made VM has no id")
+	}
+	again := create(t, b, spec)
+	if again != first {
+		t.Errorf("the second try made %s beside %s", again, first)
+	}
+	if n := len(l.Volumes(t, "default")); n != 2 {
+		t.Errorf("%d volumes after the second try, want 2", n)
+	}
+	if third, err := b.CreateVM(t.Context(), spec); err != nil || third != first {
+		t.Errorf("a third try: %s, %v", third, err)
+	}
+	spec.CreateToken = "other"
+	_, err = b.CreateVM(t.Context(), spec)
+	if e := wantCode(t, err, backends.Conflict); !strings.Contains(e.Remedy, string(first)) || e.Path != "name" {
+		t.Errorf("the conflict does not lead to the other VM: %+v", e)
+	}
+}
+
+// TestWhatIsThere names what exists where a name does not.
+func TestWhatIsThere(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	for name, c := range map[string]struct {
+		edit   func(*backends.VMSpec)
+		code   backends.Code
+		path   backends.Path
+		remedy string
+	}{
+		"pool": {
+			func(s *backends.VMSpec) {
+				s.Disks["root"] = backends.Disk{SizeGiB: ptr(int64(1)), Storage: ptr("nope")}
+			},
+			backends.NotFound, `disks["root"].storage`, "default",
+		},
+		"network": {
+			func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"lan": {Network: ptr("nope")}} },
+			backends.NotFound, `networks["lan"].network`, "static",
+		},
+		"bridge": {
+			func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"lan": {Network: ptr("bridge:nope")}} },
+			backends.NotFound, `networks["lan"].network`, libvirtlab.Bridge,
+		},
+		"image":  {func(s *backends.VMSpec) { s.Image = "default/nope" }, backends.NotFound, "image", ""},
+		"volume": {func(s *backends.VMSpec) { s.Disks["x"] = backends.Disk{Volume: ptr("default/nope")} }, backends.NotFound, `disks["x"].volume`, ""},
+		"vlan": {
+			func(s *backends.VMSpec) {
+				s.Networks = map[string]backends.NIC{"lan": {Network: ptr("default"), VLAN: ptr(int64(5))}}
+			},
+			backends.Unsupported, `networks["lan"].vlan`, "Open vSwitch",
+		},
+		"machine": {
+			func(s *backends.VMSpec) { s.Libvirt = &backends.LibvirtOptions{Machine: ptr("nope")} },
+			backends.Invalid, "libvirt.machine", "q35",
+		},
+		"model": {func(s *backends.VMSpec) { s.CPU.Model = ptr("host-passthrough") }, backends.Invalid, "cpu.model", "maximum"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := blank("never")
+			c.edit(spec)
+			id, err := b.CreateVM(t.Context(), spec)
+			e := wantCode(t, err, c.code)
+			if id != "" || e.Path != c.path || !strings.Contains(e.Remedy, c.remedy) {
+				t.Errorf("id %q, path %q, remedy %q", id, e.Path, e.Remedy)
+			}
+		})
+	}
+	l.AssertEmpty(t) // nothing was made
 }

@@ -91,6 +91,7 @@ func (b *Backend) GetVMs(ctx context.Context, ids []backends.ID, aspects backend
 
 func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backends.Aspects) (map[backends.ID]backends.Result, error) {
 	results := make(map[backends.ID]backends.Result, len(ids))
+	asked := make(map[rpc.UUID][]backends.ID, len(ids)) // an id may be spelled in capitals
 	var wanted []rpc.Domain
 	for _, id := range ids {
 		if _, twice := results[id]; twice {
@@ -98,9 +99,13 @@ func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backend
 		}
 		uuid, ok := parseUUID(string(id))
 		results[id] = backends.Result{Err: backends.Errorf(backends.NotFound, "read", backends.VMObject(string(id)), "there is no VM with this id")}
-		if ok {
+		if !ok {
+			continue
+		}
+		if asked[uuid] == nil {
 			wanted = append(wanted, rpc.Domain{UUID: uuid})
 		}
+		asked[uuid] = append(asked[uuid], id)
 	}
 	if len(wanted) == 0 {
 		return results, nil
@@ -122,25 +127,19 @@ func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backend
 	domains, errs := b.readDomains(ctx, found)
 	reads := make([]*reading, 0, len(found))
 	for i, r := range found {
-		id := backends.ID(formatUUID(r.dom.UUID))
-		for asked := range results { // an id may have been asked for in capitals
-			if strings.EqualFold(string(asked), string(id)) {
-				id = asked
-			}
-		}
-		if errs[i] != nil {
-			results[id] = backends.Result{Err: backends.Wrap(errs[i], "read", backends.VMObject(r.dom.Name))}
-			continue
-		}
-		reads = append(reads, &reading{id: id, facts: r, domain: domains[i], host: h, autostart: autostart[r.dom.UUID]})
+		one := &reading{facts: r, domain: domains[i], host: h, autostart: autostart[r.dom.UUID], err: errs[i]}
+		reads = append(reads, one)
 	}
 	if err := b.complete(ctx, reads, aspects); err != nil {
 		return nil, err
 	}
 	for _, r := range reads {
-		results[r.id] = backends.Result{VM: r.vm, Err: backends.Wrap(r.err, "read", backends.VMObject(r.facts.dom.Name))}
+		result := backends.Result{VM: r.vm}
 		if r.err != nil {
-			results[r.id] = backends.Result{Err: results[r.id].Err}
+			result = backends.Result{Err: backends.Wrap(r.err, "read", backends.VMObject(r.facts.dom.Name))}
+		}
+		for _, id := range asked[r.facts.dom.UUID] {
+			results[id] = result
 		}
 	}
 	return results, nil
@@ -148,7 +147,6 @@ func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backend
 
 // reading is one VM on its way from libvirt's answers to a VM.
 type reading struct {
-	id        backends.ID
 	facts     runtimeFacts
 	domain    *domain
 	host      *hostFacts
@@ -159,6 +157,7 @@ type reading struct {
 
 // complete makes the VMs, and asks what the aspects ask for beyond the definitions.
 func (b *Backend) complete(ctx context.Context, reads []*reading, aspects backends.Aspects) error {
+	reads = slices.DeleteFunc(slices.Clone(reads), func(r *reading) bool { return r.err != nil })
 	pools, err := b.poolPathsFor(ctx, reads)
 	if err != nil {
 		return err
@@ -181,7 +180,7 @@ func (b *Backend) makeVM(ctx context.Context, r *reading, aspects backends.Aspec
 	}
 	d := r.domain
 	vm := &backends.VM{
-		ID:     r.id,
+		ID:     r.facts.id(),
 		UUID:   formatUUID(r.facts.dom.UUID),
 		Config: d.observeSpec(sz, pools),
 		Owned:  d.mark != nil,

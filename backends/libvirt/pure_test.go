@@ -1,0 +1,265 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	rpc "github.com/digitalocean/go-libvirt"
+	"github.com/google/go-cmp/cmp"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+func TestSerialOf(t *testing.T) {
+	for key, want := range map[string]string{"root": "root", "data_1-b": "data_1-b", "twenty-characters-xx": "twenty-characters-xx"} {
+		if got := serialOf(key); got != want {
+			t.Errorf("serialOf(%q) = %q, want %q", key, got, want)
+		}
+	}
+	seen := map[string]string{}
+	for _, key := range []string{"a.b", "a b", "ab", "ä", "über-lang", "twenty-one-characters", "twenty-one-characterz"} {
+		s := serialOf(key)
+		if !plainSerial.MatchString(s) {
+			t.Errorf("serialOf(%q) = %q does not fit", key, s)
+		}
+		if other, twice := seen[s]; twice {
+			t.Errorf("%q and %q have one serial, %q", key, other, s)
+		}
+		seen[s] = key
+	}
+}
+
+func TestFreeTarget(t *testing.T) {
+	taken := map[string]bool{"sda": true}
+	for _, c := range []struct{ bus, want string }{
+		{"virtio", "vda"}, {"virtio", "vdb"}, {"scsi", "sdb"}, {"sata", "sdc"}, {"ide", "hda"},
+	} {
+		if got := freeTarget(c.bus, taken); got != c.want {
+			t.Errorf("on %s: %q, want %q", c.bus, got, c.want)
+		}
+	}
+	if got := letters(25) + letters(26) + letters(26*27); got != "zaaaaa" {
+		t.Errorf("letters: %q", got)
+	}
+}
+
+func TestCPUSet(t *testing.T) {
+	for _, same := range [][2]string{{"0-3,8", "0,1,2,3,8"}, {"0-3,^2", "0-1,3"}, {"5", "5"}, {"1, 2", "1-2"}} {
+		if !sameCPUSet(same[0], same[1]) {
+			t.Errorf("%q and %q are told apart", same[0], same[1])
+		}
+	}
+	for _, bad := range []string{"", "a", "3-1", "-1", "1-99999999", "^1", "1,,2"} {
+		if _, ok := parseCPUSet(bad); ok {
+			t.Errorf("%q is taken for a list", bad)
+		}
+	}
+	if sameCPUSet("0-3", "0-2") || sameCPUSet("x", "x") {
+		t.Error("what differs counts as the same")
+	}
+}
+
+func TestMebibytes(t *testing.T) {
+	for _, c := range []struct {
+		value uint64
+		unit  string
+		want  int64
+	}{{1048576, "KiB", 1024}, {1048576, "", 1024}, {2, "GiB", 2048}, {1000, "MB", 953}, {1 << 63, "TiB", 1 << 42}} {
+		if got := mebibytes(c.value, c.unit); got != c.want {
+			t.Errorf("%d %s are %d MiB, want %d", c.value, c.unit, got, c.want)
+		}
+	}
+}
+
+func TestGuestAddresses(t *testing.T) {
+	g := &backends.Guest{Interfaces: []backends.GuestInterface{
+		{Name: "lo", MAC: "00:00:00:00:00:00", Addresses: []string{"127.0.0.1", "::1"}},
+		{Name: "docker0", MAC: "52:54:00:00:00:01", Addresses: []string{"172.17.0.1"}},
+		{Name: "eth0", MAC: "52:54:00:00:00:01", Addresses: []string{"fe80::1", "2001:db8::5", "10.0.0.5", "169.254.1.1", "10.0.0.5", "rubbish"}},
+		{Name: "eth0.30", MAC: "52:54:00:00:00:01", Addresses: []string{"10.30.0.5"}},
+		{Name: "eth1", MAC: "52:54:00:00:00:02", Addresses: []string{"10.1.0.5"}},
+	}}
+	addresses, device := guestAddresses(g, "52:54:00:00:00:01")
+	if diff := cmp.Diff([]string{"10.0.0.5", "10.30.0.5", "2001:db8::5"}, addresses); diff != "" || device != "eth0" {
+		t.Errorf("on %q (-want +got):\n%s", device, diff)
+	}
+}
+
+// TestFactsOf takes numbers in whatever type a libvirt sends them.
+func TestFactsOf(t *testing.T) {
+	param := func(field string, v any) rpc.TypedParam {
+		return rpc.TypedParam{Field: field, Value: rpc.TypedParamValue{I: v}}
+	}
+	f := factsOf(rpc.DomainStatsRecord{Params: []rpc.TypedParam{
+		param("state.state", int32(rpc.DomainRunning)), param("block.count", uint32(3)),
+		param("block.0.name", "vda"), param("block.0.capacity", uint64(gib)),
+		param("block.1.name", "vdb"), // no capacity: its file is gone
+		param("block.2.name", "vdc"), param("block.2.capacity", int64(5)),
+		param("block.3.capacity", "rubbish"), param("block.", true), param("block", nil), param("state.state.x", 1),
+	}})
+	if f.state != rpc.DomainRunning {
+		t.Errorf("state is %v", f.state)
+	}
+	if diff := cmp.Diff(sizes{"vda": gib, "vdc": 5}, f.sizes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestKVMDefect knows a KVM that hangs VMs from one that runs them.
+func TestKVMDefect(t *testing.T) {
+	caps := func(modes ...libvirtxml.DomainCapsCPUMode) *libvirtxml.DomainCaps {
+		return &libvirtxml.DomainCaps{CPU: &libvirtxml.DomainCapsCPU{Modes: modes}}
+	}
+	hostModel := func(policy, feature string) libvirtxml.DomainCapsCPUMode {
+		return libvirtxml.DomainCapsCPUMode{
+			Name: "host-model", Supported: "yes",
+			Features: []libvirtxml.DomainCapsCPUFeature{{Policy: policy, Name: feature}},
+		}
+	}
+	passthrough := libvirtxml.DomainCapsCPUMode{Name: "host-passthrough", Supported: "yes"}
+	for name, c := range map[string]struct {
+		caps   *libvirtxml.DomainCaps
+		broken bool
+	}{
+		"works":          {caps(passthrough, hostModel("disable", "svm")), false},
+		"without SSE3":   {caps(passthrough, hostModel("disable", "pni")), true},
+		"no passthrough": {caps(libvirtxml.DomainCapsCPUMode{Name: "host-passthrough", Supported: "no"}), true},
+		"says nothing":   {&libvirtxml.DomainCaps{}, false},
+	} {
+		if got := kvmDefect("x86_64", c.caps); (got != "") != c.broken {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestDomainType(t *testing.T) {
+	asked := &backends.LibvirtOptions{DomainType: ptr("qemu")}
+	for _, c := range []struct {
+		host hostFacts
+		o    *backends.LibvirtOptions
+		want string
+	}{
+		{hostFacts{kvm: true}, nil, "kvm"}, {hostFacts{}, nil, "qemu"}, {hostFacts{kvm: true}, asked, "qemu"},
+		{hostFacts{kvm: true, configured: "qemu"}, nil, "qemu"}, {hostFacts{configured: "kvm"}, nil, "kvm"},
+	} {
+		if got := c.host.domainType(c.o); got != c.want {
+			t.Errorf("%+v with %v: %s, want %s", c.host, c.o, got, c.want)
+		}
+	}
+}
+
+// TestMerge keeps what is not asked for, and takes what is.
+func TestMerge(t *testing.T) {
+	for name, spec := range roundTrips {
+		if diff := cmp.Diff(spec, merge(spec, &backends.VMSpec{CreateToken: spec.CreateToken})); diff != "" {
+			t.Errorf("%s: asking for nothing changes (-want +got):\n%s", name, diff)
+		}
+	}
+	from := &backends.VMSpec{CPU: backends.CPU{Cores: ptr(int64(2)), MaxCores: ptr(int64(2))}, Memory: backends.Memory{SizeMiB: ptr(int64(512)), MaxMiB: ptr(int64(1024))}}
+	to := merge(from, &backends.VMSpec{CPU: backends.CPU{Cores: ptr(int64(4))}, Memory: backends.Memory{SizeMiB: ptr(int64(2048))}})
+	if to.CPU.MaxCores != nil || to.Memory.MaxMiB != nil || to.CPU.MaxVCPUs() != 4 {
+		t.Errorf("a maximum below the size stays: %+v %+v", to.CPU, to.Memory)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	big := int64(1 << 50)
+	for name, c := range map[string]struct {
+		edit func(*backends.VMSpec)
+		path backends.Path
+	}{
+		"no name":           {func(s *backends.VMSpec) { s.Name = "" }, "name"},
+		"slash":             {func(s *backends.VMSpec) { s.Name = "a/b" }, "name"},
+		"control character": {func(s *backends.VMSpec) { s.Description = ptr("a\x00b") }, "description"},
+		"empty tag":         {func(s *backends.VMSpec) { s.Tags = []string{""} }, "tags"},
+		"no cores":          {func(s *backends.VMSpec) { s.CPU.Cores = ptr(int64(0)) }, "cpu.cores"},
+		"few max cores":     {func(s *backends.VMSpec) { s.CPU.Cores, s.CPU.MaxCores = ptr(int64(4)), ptr(int64(2)) }, "cpu.max_cores"},
+		"affinity":          {func(s *backends.VMSpec) { s.CPU.Affinity = ptr("all") }, "cpu.affinity"},
+		"model":             {func(s *backends.VMSpec) { s.CPU.Model = ptr("i486dx") }, "cpu.model"},
+		"negative memory":   {func(s *backends.VMSpec) { s.Memory.SizeMiB = ptr(int64(-1)) }, "memory.size_mib"},
+		"endless memory":    {func(s *backends.VMSpec) { s.Memory.SizeMiB = &big }, "memory.size_mib"},
+		"little max memory": {func(s *backends.VMSpec) { s.Memory.MaxMiB = ptr(int64(1)) }, "memory.max_mib"},
+		"no balloon": {func(s *backends.VMSpec) {
+			s.Memory.SizeMiB, s.Memory.MaxMiB, s.Memory.Ballooning = ptr(int64(1)), ptr(int64(2)), ptr(false)
+		}, "memory.max_mib"},
+		"secure BIOS": {func(s *backends.VMSpec) { s.Firmware, s.SecureBoot = ptr("bios"), ptr(true) }, "secure_boot"},
+		"secure pc": {func(s *backends.VMSpec) {
+			s.SecureBoot, s.Libvirt = ptr(true), &backends.LibvirtOptions{Machine: ptr("pc")}
+		}, "secure_boot"},
+		"disk of nothing": {func(s *backends.VMSpec) { s.Disks["d"] = backends.Disk{SizeGiB: ptr(int64(0))} }, `disks["d"].size_gib`},
+		"no size":         {func(s *backends.VMSpec) { s.Disks["d"] = backends.Disk{} }, `disks["d"].size_gib`},
+		"virtio SSD": {func(s *backends.VMSpec) {
+			s.Disks["d"] = backends.Disk{SizeGiB: ptr(int64(1)), Bus: ptr("virtio"), SSD: ptr(true)}
+		}, `disks["d"].ssd`},
+		"scsi iothread": {func(s *backends.VMSpec) {
+			s.Disks["d"] = backends.Disk{SizeGiB: ptr(int64(1)), Bus: ptr("scsi"), IOThread: ptr(true)}
+		}, `disks["d"].iothread`},
+		"IDE on q35": {func(s *backends.VMSpec) {
+			s.Disks["d"] = backends.Disk{SizeGiB: ptr(int64(1)), Bus: ptr("ide")}
+			s.Libvirt = &backends.LibvirtOptions{Machine: ptr("q35")}
+		}, `disks["d"].bus`},
+		"no root":   {func(s *backends.VMSpec) { s.Image = "a/b"; s.Disks = nil }, "disks"},
+		"VLAN":      {func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"n": {VLAN: ptr(int64(4095))}} }, `networks["n"].vlan`},
+		"MTU":       {func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"n": {MTU: ptr(int64(1))}} }, `networks["n"].mtu`},
+		"bad MAC":   {func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"n": {MAC: ptr("52:54")}} }, `networks["n"].mac`},
+		"multicast": {func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"n": {MAC: ptr("53:54:00:00:00:01")}} }, `networks["n"].mac`},
+		"MAC twice": {func(s *backends.VMSpec) {
+			s.Networks = map[string]backends.NIC{"a": {MAC: ptr("52:54:00:00:00:01")}, "b": {MAC: ptr("52-54-00-00-00-01")}}
+		}, `networks["b"].mac`},
+		"nameless bridge": {func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"n": {Network: ptr("bridge:")}} }, `networks["n"].network`},
+		"static address": {func(s *backends.VMSpec) {
+			s.Networks = map[string]backends.NIC{"n": {IPv4: &backends.IPConfig{Address: "1.2.3"}}}
+		}, `networks["n"].ipv4.address`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := blank("vm")
+			c.edit(spec)
+			var e *backends.Error
+			if err := validate(spec, testHost()); !errors.As(err, &e) || e.Path != c.path {
+				t.Errorf("refused with %v, want %q blamed", err, c.path)
+			}
+		})
+	}
+	for name, spec := range roundTrips {
+		if spec.Libvirt != nil && deref(spec.Libvirt.DomainType) == "kvm" {
+			continue
+		}
+		if err := validate(spec, testHost()); err != nil {
+			t.Errorf("%s is refused: %v", name, err)
+		}
+	}
+}
+
+// TestLocks gives one object to one caller at a time, others at once, and lets those who wait leave.
+func TestLocks(t *testing.T) {
+	var l locks
+	unlock, err := l.lock(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := l.lock(t.Context(), "b")
+	if err != nil {
+		t.Fatal("another object is locked as well")
+	}
+	other()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.lock(ctx, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting with an ended context: %v", err)
+	}
+	got := make(chan func())
+	go func() {
+		u, err := l.lock(context.WithoutCancel(ctx), "a")
+		if err != nil {
+			t.Error(err)
+		}
+		got <- u
+	}()
+	unlock()
+	(<-got)()
+	if len(l.held) != 0 {
+		t.Errorf("locks that nobody has are kept: %v", l.held)
+	}
+}
