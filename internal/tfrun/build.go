@@ -30,8 +30,11 @@ var built string
 // Main is the TestMain of a package whose tests make workspaces: it runs the
 // tests, removes the provider that they have built, and returns the status to
 // exit with.
-func Main(m *testing.M) int {
-	status := m.Run()
+func Main(m *testing.M) int { return Run(m.Run) }
+
+// Run is Main where something else runs the tests.
+func Run(tests func() int) int {
+	status := tests()
 	if built == "" {
 		return status
 	}
