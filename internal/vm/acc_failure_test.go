@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/acctest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
 // A creation that fails half-way leaves a tainted VM, and the next apply cleans
@@ -63,9 +64,9 @@ func TestAccVM_timeout(t *testing.T) {
 // When the address does not come in time that is a warning, and the VM is kept.
 func TestAccVM_waitTooLong(t *testing.T) {
 	m := acctest.NewMock(t)
-	c := acctest.NewCLI(t, m.Config(web(`networks = { lan = {} }`, `wait_for = { agent = true, timeout = "1s" }`),
+	w := workspace(t, m.Config(web(`networks = { lan = {} }`, `wait_for = { agent = true, timeout = "1s" }`),
 		`faults = [{ operation = "Guest" }]`))
-	out := c.Must("apply", "-auto-approve", "-no-color")
+	out := w.Apply()
 	if !strings.Contains(out, `The guest agent of VM "web" did not answer within 1s`) || !strings.Contains(out, "1 added") {
 		t.Errorf("apply printed\n%s", out)
 	}
@@ -77,8 +78,8 @@ func TestAccVM_interrupt(t *testing.T) {
 	t.Parallel()
 	m := acctest.NewMock(t)
 	slow := `wait_for = { agent = true, timeout = "5m" }`
-	c := acctest.NewCLI(t, m.Config(web(slow), `faults = [{ operation = "Guest" }]`))
-	cmd := c.Command(t.Context(), "apply", "-auto-approve", "-no-color")
+	w := workspace(t, m.Config(web(slow), `faults = [{ operation = "Guest" }]`))
+	cmd := w.Command("apply", "-auto-approve")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -100,7 +101,7 @@ func TestAccVM_interrupt(t *testing.T) {
 		_ = cmd.Process.Kill()
 		t.Fatal("terraform did not end after an interrupt")
 	}
-	state, err := os.ReadFile(c.Dir + "/terraform.tfstate")
+	state, err := os.ReadFile(w.Dir + "/terraform.tfstate")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +109,8 @@ func TestAccVM_interrupt(t *testing.T) {
 		t.Errorf("state does not hold the VM as tainted:\n%s\n%s", s, out.String())
 	}
 	first := m.VM("web").ID
-	c.Configure(m.Config(web()))
-	if out := c.Must("apply", "-auto-approve", "-no-color"); !strings.Contains(out, "1 added, 0 changed, 1 destroyed") {
+	w.Write("main.tf", m.Config(web()))
+	if out := w.Apply(); !strings.Contains(out, "1 added, 0 changed, 1 destroyed") {
 		t.Errorf("the next apply printed\n%s", out)
 	}
 	if m.VM("web").ID == first {
@@ -120,20 +121,18 @@ func TestAccVM_interrupt(t *testing.T) {
 func TestAccVM_fiftyAtOnce(t *testing.T) {
 	t.Parallel()
 	m := acctest.NewMock(t)
-	c := acctest.NewCLI(t, m.Config(`
+	w := workspace(t, m.Config(`
 resource "virtrigaud_vm" "web" {
   count    = 50
   name     = "web-${100 + count.index}"
   networks = { lan = {} }
   disks    = { root = { size_gib = 1 } }
 }`, `latency = "20ms"`))
-	out := c.Must("apply", "-auto-approve", "-no-color", "-parallelism=50")
+	out := w.Apply("-parallelism=50")
 	if !strings.Contains(out, "50 added") {
 		t.Errorf("apply printed\n%s", out)
 	}
-	if out, err := c.Run("plan", "-detailed-exitcode", "-no-color"); err != nil {
-		t.Errorf("the next plan is not empty:\n%s", out)
-	}
+	w.EmptyPlan()
 	macs, addresses := map[string]bool{}, map[string]bool{}
 	for i := range 50 {
 		nic := m.VM(fmt.Sprintf("web-%d", 100+i)).Networks["lan"]
@@ -142,7 +141,7 @@ resource "virtrigaud_vm" "web" {
 	if len(macs) != 50 || len(addresses) != 50 {
 		t.Errorf("50 VMs have %d MACs and %d addresses", len(macs), len(addresses))
 	}
-	if out := c.Must("destroy", "-auto-approve", "-no-color", "-parallelism=50"); !strings.Contains(out, "50 destroyed") {
+	if out := w.Must("destroy", "-auto-approve", "-parallelism=50"); !strings.Contains(out, "50 destroyed") {
 		t.Errorf("destroy printed\n%s", out)
 	}
 }
@@ -152,48 +151,48 @@ resource "virtrigaud_vm" "web" {
 func TestAccVM_announcements(t *testing.T) {
 	t.Parallel()
 	m := acctest.NewMock(t)
-	c := acctest.NewCLI(t, m.Config(web("cpu = { cores = 2, max_cores = 4 }")))
-	c.Must("apply", "-auto-approve")
-	c.Configure(m.Config(web("cpu = { cores = 4, max_cores = 4 }")))
-	if found := c.Plan(); len(found) > 0 {
+	w := workspace(t, m.Config(web("cpu = { cores = 2, max_cores = 4 }")))
+	w.Apply()
+	w.Write("main.tf", m.Config(web("cpu = { cores = 4, max_cores = 4 }")))
+	if found := w.Diagnostics("plan"); len(found) > 0 {
 		t.Errorf("a live change is announced: %v", found)
 	}
-	c.Configure(m.Config(web("cpu = { cores = 1, max_cores = 4 }")))
-	expectOne(t, c.Plan(), address, "warning", `This change restarts the VM.*VM "web".*cpu\.cores`)
-	c.Configure(m.Config(web("cpu = { cores = 1, max_cores = 4 }", `power_state = "stopped"`)))
-	if found := c.Plan(); len(found) > 0 {
+	w.Write("main.tf", m.Config(web("cpu = { cores = 1, max_cores = 4 }")))
+	expectOne(t, w.Diagnostics("plan"), address, "warning", `This change restarts the VM.*VM "web".*cpu\.cores`)
+	w.Write("main.tf", m.Config(web("cpu = { cores = 1, max_cores = 4 }", `power_state = "stopped"`)))
+	if found := w.Diagnostics("plan"); len(found) > 0 {
 		t.Errorf("a restart is announced of a VM that is to be stopped: %v", found)
 	}
-	c.Configure(m.Config(web("cpu = { cores = 2, max_cores = 4 }", `reboot_triggers = { a = "1" }`)))
-	c.Must("apply", "-auto-approve")
-	c.Configure(m.Config(web("cpu = { cores = 2, max_cores = 4 }", `reboot_triggers = { a = "2" }`)))
-	expectOne(t, c.Plan(), address, "warning", `This change restarts the VM.*reboot_triggers`)
+	w.Write("main.tf", m.Config(web("cpu = { cores = 2, max_cores = 4 }", `reboot_triggers = { a = "1" }`)))
+	w.Apply()
+	w.Write("main.tf", m.Config(web("cpu = { cores = 2, max_cores = 4 }", `reboot_triggers = { a = "2" }`)))
+	expectOne(t, w.Diagnostics("plan"), address, "warning", `This change restarts the VM.*reboot_triggers`)
 }
 
 // One wrong address is one clear error, which names what to look at.
 func TestAccVM_wrongProvider(t *testing.T) {
 	t.Parallel()
-	c := acctest.NewCLI(t, `
+	w := workspace(t, `
 provider "virtrigaud" {
   libvirt = { uri = "qemu+tcp://127.0.0.1:1/system" }
 }`+web())
-	expectOne(t, c.Plan(), address, "error", `Unable to connect to libvirtd.*127\.0\.0\.1:1`)
+	expectOne(t, w.Diagnostics("plan"), address, "error", `Unable to connect to libvirtd.*127\.0\.0\.1:1`)
 
-	provider := func() map[string][]acctest.Diagnostic {
+	provider := func() map[string][]tfrun.Diagnostic {
 		t.Helper()
-		for where, found := range c.Plan() {
+		for where, found := range w.Diagnostics("plan") {
 			if strings.HasPrefix(where, "provider[") {
-				return map[string][]acctest.Diagnostic{"provider": found}
+				return map[string][]tfrun.Diagnostic{"provider": found}
 			}
 		}
 		return nil
 	}
-	c.Configure(`
+	w.Write("main.tf", `
 provider "virtrigaud" {
   libvirt = {}
   mock    = {}
-}` + web())
+}`+web())
 	expectOne(t, provider(), "provider", "error", `More than one hypervisor`)
-	c.Configure(`provider "virtrigaud" {}` + web())
+	w.Write("main.tf", `provider "virtrigaud" {}`+web())
 	expectOne(t, provider(), "provider", "error", `No hypervisor is configured.*VIRTRIGAUD_BACKEND`)
 }

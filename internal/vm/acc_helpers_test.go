@@ -1,14 +1,18 @@
 package vm_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
 const address = "virtrigaud_vm.web"
@@ -43,3 +47,34 @@ resource "virtrigaud_vm" "web" {
 }
 
 func contains(all []string, one string) bool { return slices.Contains(all, one) }
+
+// workspace is a directory in which terraform runs as a user runs it, with the
+// provider as a program of its own.
+func workspace(t *testing.T, config string) *tfrun.Workspace {
+	t.Helper()
+	w := tfrun.New(t)
+	w.Write("versions.tf", `
+terraform {
+  required_providers {
+    virtrigaud = { source = "virtrigaud/virtrigaud" }
+  }
+}`)
+	w.Write("main.tf", config)
+	return w
+}
+
+// expectOne demands one diagnostic at an address, and that it reads as wanted.
+func expectOne(t *testing.T, all map[string][]tfrun.Diagnostic, where, severity, want string) {
+	t.Helper()
+	got := all[where]
+	if len(got) == 0 {
+		t.Errorf("%s: no %s; want %s", where, severity, want)
+		return
+	}
+	if d := got[0]; d.Severity != severity || !regexp.MustCompile("(?s)"+want).MatchString(d.Summary+" "+d.Detail) {
+		t.Errorf("%s: want %s %s, got\n%s", where, severity, want, d)
+	}
+	if len(got) > 1 {
+		t.Errorf("%s: more than one diagnostic: %v", where, got)
+	}
+}

@@ -3,7 +3,6 @@ package vm_test
 import (
 	"fmt"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/compare"
@@ -144,16 +143,14 @@ func TestAccVM_protected(t *testing.T) {
 func TestAccVM_protectedTainted(t *testing.T) {
 	t.Parallel()
 	m := acctest.NewMock(t)
-	c := acctest.NewCLI(t, m.Config(web("protected = true")))
-	c.Must("apply", "-auto-approve")
-	c.Must("taint", address)
-	if out, err := c.Run("apply", "-auto-approve", "-no-color"); err == nil || !strings.Contains(err.Error(), "This VM is protected") {
-		t.Errorf("a protected VM was replaced:\n%s%v", out, err)
-	}
-	c.Must("untaint", address)
-	c.Configure(m.Config(web("protected = false")))
-	c.Must("apply", "-auto-approve")
-	c.Must("destroy", "-auto-approve")
+	w := workspace(t, m.Config(web("protected = true")))
+	w.Apply()
+	w.Must("taint", address)
+	w.Fails([]string{"This VM is protected"}, "apply", "-auto-approve")
+	w.Must("untaint", address)
+	w.Write("main.tf", m.Config(web("protected = false")))
+	w.Apply()
+	w.Must("destroy", "-auto-approve")
 }
 
 func TestAccVM_imageChange(t *testing.T) {

@@ -1,8 +1,11 @@
 package vm_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/acctest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
 // many is one VM per line, each of the line's name.
@@ -19,22 +23,6 @@ func many(lines map[string]string) string {
 		fmt.Fprintf(&b, "resource \"virtrigaud_vm\" %q {\n  name = %q\n  %s\n}\n", name, name, line)
 	}
 	return b.String()
-}
-
-// expectOne demands one diagnostic at an address, and that it reads as wanted.
-func expectOne(t *testing.T, all map[string][]acctest.Diagnostic, name, severity, want string) {
-	t.Helper()
-	got := all[name]
-	if len(got) == 0 {
-		t.Errorf("%s: no %s; want %s", name, severity, want)
-		return
-	}
-	if d := got[0]; d.Severity != severity || !regexp.MustCompile("(?s)"+want).MatchString(d.Summary+" "+d.Detail) {
-		t.Errorf("%s: want %s %s, got\n%s", name, severity, want, d)
-	}
-	if len(got) > 1 {
-		t.Errorf("%s: more than one diagnostic: %v", name, got)
-	}
 }
 
 // What a hypervisor cannot do is an error at plan, and the message names the
@@ -59,7 +47,7 @@ func TestAccVM_unsupported(t *testing.T) {
 		lines[name] = c.line
 	}
 	m := acctest.NewMock(t)
-	found := acctest.NewCLI(t, m.Config(many(lines), `imitate = "libvirt"`)).Plan()
+	found := workspace(t, m.Config(many(lines), `imitate = "libvirt"`)).Diagnostics("plan")
 	for name, c := range cases {
 		expectOne(t, found, "virtrigaud_vm."+name, "error", c.want)
 	}
@@ -104,7 +92,7 @@ func TestAccVM_invalid(t *testing.T) {
 		lines[name] = c.line
 	}
 	m := acctest.NewMock(t)
-	found := acctest.NewCLI(t, m.Config(many(lines))).Validate()
+	found := workspace(t, m.Config(many(lines))).Diagnostics("validate")
 	for name, c := range cases {
 		expectOne(t, found, "virtrigaud_vm."+name, "error", c.want)
 	}
@@ -127,7 +115,7 @@ func TestAccVM_refusedTogether(t *testing.T) {
 		"null in a list":   {`tags = [null]`, `null`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := acctest.NewCLI(t, m.Config(web(c.line))).Validate()
+			found := workspace(t, m.Config(web(c.line))).Diagnostics("validate")
 			var all string
 			for _, ds := range found {
 				all += fmt.Sprint(ds)
@@ -172,4 +160,78 @@ provider "virtrigaud" {
 }` + web("cpu = { cores = 2 }"),
 		ConfigPlanChecks: expect(plancheck.ResourceActionCreate),
 	}}})
+}
+
+// A change shows what it changes and nothing else: no value that stays as it is
+// is "known after apply".
+func TestAccVM_quietPlans(t *testing.T) {
+	t.Parallel()
+	m := acctest.NewMock(t)
+	config := func(more ...string) string {
+		return m.Config(web(append(more, `disks = { root = { size_gib = 10 }, data = { size_gib = 5 } }`)...))
+	}
+	w := workspace(t, config(`networks = { lan = {} }`, `cloud_init = { hostname = "web" }`))
+	w.Apply()
+	for name, test := range map[string]struct {
+		lines   []string
+		unknown []string // attributes below which something is
+	}{
+		"description": {[]string{`networks = { lan = {} }`, `description = "x"`}, nil},
+		"tags":        {[]string{`networks = { lan = {} }`, `tags = ["x"]`}, nil},
+		"cloud-init":  {[]string{`networks = { lan = {} }`, `cloud_init = { hostname = "shop" }`}, nil},
+		"local":       {[]string{`networks = { lan = {} }`, `protected = true`, `wait_for = {}`, `timeouts = { create = "1h" }`}, nil},
+		"interface":   {[]string{`networks = { lan = {}, dmz = { network = "dmz" } }`}, []string{"ip_address", "ip_addresses", "networks.dmz"}},
+		"stop":        {[]string{`networks = { lan = {} }`, `power_state = "stopped"`}, []string{"guest", "host", "ip_address", "ip_addresses", "networks.lan", "status"}},
+	} {
+		w.Write("main.tf", config(test.lines...))
+		w.Must("plan", "-out=tfplan")
+		if got := unknownIn(t, w); !slices.Equal(got, test.unknown) {
+			t.Errorf("%s: known after apply are %v, want %v", name, got, test.unknown)
+		}
+	}
+}
+
+// unknownIn lists the attributes that a saved plan of one VM does not know; of
+// networks and disks those of each key.
+func unknownIn(t *testing.T, w *tfrun.Workspace) []string {
+	t.Helper()
+	var plan struct {
+		Changes []struct {
+			Change struct {
+				Unknown map[string]any `json:"after_unknown"`
+			}
+		} `json:"resource_changes"`
+	}
+	if err := json.Unmarshal([]byte(w.Must("show", "-json", "tfplan")), &plan); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for name, v := range plan.Changes[0].Change.Unknown {
+		keyed, ok := v.(map[string]any)
+		if !ok || name != "networks" && name != "disks" {
+			if anyTrue(v) {
+				all = append(all, name)
+			}
+			continue
+		}
+		for key, v := range keyed {
+			if anyTrue(v) {
+				all = append(all, name+"."+key)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func anyTrue(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), anyTrue)
+	case []any:
+		return slices.ContainsFunc(v, anyTrue)
+	}
+	return false
 }

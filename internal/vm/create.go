@@ -16,7 +16,7 @@ import (
 // state, so that whatever fails or is interrupted later leaves a tainted VM and
 // never a forgotten one.
 func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	c := newCoder(ctx, &resp.Diagnostics)
+	c := newCoder(&resp.Diagnostics)
 	plan, config := c.decode(ctx, req.Plan.Raw), c.decode(ctx, req.Config.Raw)
 	if resp.Diagnostics.HasError() {
 		return

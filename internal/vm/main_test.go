@@ -4,11 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/acctest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	acctest.Cleanup()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(tfrun.Main(m)) }

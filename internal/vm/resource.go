@@ -3,6 +3,7 @@ package vm
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -44,15 +45,21 @@ func (r *Resource) Metadata(_ context.Context, req resource.MetadataRequest, res
 }
 
 // Schema implements resource.Resource.
-func (r *Resource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = definition()
+}
+
+// definition is the schema, made once: a plan of a thousand VMs asks for it
+// thousands of times.
+var definition = sync.OnceValue(func() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "A virtual machine. The same block applies on every hypervisor; what one cannot do is an error at plan time, on the attribute that asks for it.\n\n" +
 			"What is unset is the hypervisor's choice, is read into state, and never shows as a difference. " +
 			"Changes are made while the VM runs where the hypervisor can, else with a restart that the plan announces; " +
 			"the VM is never replaced unless `on_image_change` asks for it.",
-		Attributes: vmschema.Attributes(ctx, vmschema.Define),
+		Attributes: vmschema.Attributes(context.Background(), vmschema.Define),
 	}
-}
+})
 
 // IdentitySchema implements resource.ResourceWithIdentity.
 func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {

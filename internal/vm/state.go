@@ -22,9 +22,7 @@ type coder struct {
 	diags  *diag.Diagnostics
 }
 
-func newCoder(ctx context.Context, diags *diag.Diagnostics) coder {
-	return coder{schema: schema.Schema{Attributes: vmschema.Attributes(ctx, vmschema.Define)}, diags: diags}
-}
+func newCoder(diags *diag.Diagnostics) coder { return coder{schema: definition(), diags: diags} }
 
 // decode reads raw, with null for what is unknown. It returns nil for null.
 func (c coder) decode(ctx context.Context, raw tftypes.Value) *vmschema.VM {

@@ -13,7 +13,7 @@ import (
 // Update implements resource.Resource. It carries out the very changes that
 // the plan was checked with.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	c := newCoder(ctx, &resp.Diagnostics)
+	c := newCoder(&resp.Diagnostics)
 	plan, config, prior := c.decode(ctx, req.Plan.Raw), c.decode(ctx, req.Config.Raw), c.decode(ctx, req.State.Raw)
 	if resp.Diagnostics.HasError() {
 		return

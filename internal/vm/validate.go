@@ -23,7 +23,7 @@ import (
 // left for later.
 func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
 	raw, err := tfx.OnlyKnown(req.Config.Raw)
-	c := newCoder(ctx, &resp.Diagnostics)
+	c := newCoder(&resp.Diagnostics)
 	if err != nil {
 		c.fault(err)
 		return
