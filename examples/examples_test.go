@@ -53,8 +53,10 @@ var examples = []example{
 	{dir: "data-sources/virtrigaud_capabilities", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_vm", provider: "libvirt = {}", mock: "sample_data = true"},
 	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKaPDx4YKcBTZa0A5/+x5q0B3++rcDsvcYu0jFZE2uZl admin"}, mock: `imitate = "libvirt"`},
-	{dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,
-		refused: []string{"reservation_mhz=1000"}, says: []string{"Resource Reservations is not supported by libvirt", "cpu"}},
+	{
+		dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,
+		refused: []string{"reservation_mhz=1000"}, says: []string{"Resource Reservations is not supported by libvirt", "cpu"},
+	},
 	{dir: "one-vm-two-hypervisors"},
 	{dir: "demo", files: []string{"disk.raw"}},
 }

@@ -16,9 +16,16 @@ type localFile struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-func localFingerprint(ctx context.Context, private interface {
-	GetKey(context.Context, string) ([]byte, diag.Diagnostics)
-}) (string, diag.Diagnostics) {
+type (
+	keyGetter interface {
+		GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+	}
+	keySetter interface {
+		SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+	}
+)
+
+func localFingerprint(ctx context.Context, private keyGetter) (string, diag.Diagnostics) {
 	data, diags := private.GetKey(ctx, localKey)
 	var f localFile
 	if len(data) > 0 && json.Unmarshal(data, &f) != nil {
@@ -27,9 +34,7 @@ func localFingerprint(ctx context.Context, private interface {
 	return f.Fingerprint, diags
 }
 
-func keepLocalFingerprint(ctx context.Context, private interface {
-	SetKey(context.Context, string, []byte) diag.Diagnostics
-}, fingerprint string) diag.Diagnostics {
+func keepLocalFingerprint(ctx context.Context, private keySetter, fingerprint string) diag.Diagnostics {
 	if fingerprint == "" {
 		return nil
 	}

@@ -106,8 +106,10 @@ func (s *source) unchanged(ctx context.Context) error {
 		return s.blame(err)
 	}
 	if !diskimage.SameContent(now, s.local) {
-		return &backends.Error{Code: backends.Conflict, Path: s.attribute,
-			Err: fmt.Errorf("the file %s was written to in the meantime", s.Path)}
+		return &backends.Error{
+			Code: backends.Conflict, Path: s.attribute,
+			Err: fmt.Errorf("the file %s was written to in the meantime", s.Path),
+		}
 	}
 	return nil
 }
@@ -142,8 +144,10 @@ func (s *source) convertible() error {
 		return nil
 	}
 	if support := s.catalogue.For(backends.FeatureImageConversion); !support.Level.Claimed() {
-		e := &backends.Error{Code: backends.Unsupported, Path: "target_format",
-			Err: fmt.Errorf("%s is a %s image and the %s backend does not convert images", s.Source, s.found, s.catalogue.Backend)}
+		e := &backends.Error{
+			Code: backends.Unsupported, Path: "target_format",
+			Err: fmt.Errorf("%s is a %s image and the %s backend does not convert images", s.Source, s.found, s.catalogue.Backend),
+		}
 		return e.Advise("Leave target_format out, or convert the file beforehand: qemu-img convert -O %s. %s", s.targetFormat, support.Note)
 	}
 	return nil
