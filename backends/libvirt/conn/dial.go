@@ -104,7 +104,7 @@ func (c *Conn) dialError(ctx context.Context, err error) error {
 	if e.Code == backends.Canceled {
 		return &e
 	}
-	e.Op, e.Err = "connect to libvirtd", fmt.Errorf("%s: %w", c.target, e.Err)
+	e.Op, e.Object = "connect to "+c.target.String(), c.target.String()
 	if e.Remedy == "" {
 		e.Remedy = dialRemedy(c.target, err)
 	}

@@ -38,7 +38,7 @@ func newHostKeys(t target, cfg SSH) (*hostKeys, error) {
 	h.authorities = strings.Contains(text, "@cert-authority")
 	var err error
 	if h.known, err = parseKnownHosts(text); err != nil {
-		return nil, backends.Errorf(backends.Internal, "connect to libvirtd", "", "the known hosts cannot be used: %w", err)
+		return nil, backends.Errorf(backends.Internal, "connect to libvirtd", "libvirtd", "the known hosts cannot be used: %w", err)
 	}
 	return h, nil
 }

@@ -101,6 +101,9 @@ func (s *session) leave() {
 // one left.
 func (c *Conn) acquire(ctx context.Context) (*session, error) {
 	for refused := false; ; {
+		if ctx.Err() != nil {
+			return nil, Classify(context.Cause(ctx))
+		}
 		c.mu.Lock()
 		if c.closed {
 			c.mu.Unlock()

@@ -49,10 +49,10 @@ func newSSHAuth(t target, cfg SSH) (sshAuth, error) {
 func badKey(name string, err error) *backends.Error {
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
-		e := backends.Errorf(backends.Auth, "connect to libvirtd", "", "%s is protected by a passphrase", name).At(uriPath)
+		e := backends.Errorf(backends.Auth, "connect to libvirtd", "libvirtd", "%s is protected by a passphrase", name).At(uriPath)
 		return e.Advise("Load the key into an SSH agent (SSH_AUTH_SOCK), or give a key without a passphrase.")
 	}
-	e := backends.Errorf(backends.Invalid, "connect to libvirtd", "", "%s is not a private key that can be used", name).At(uriPath)
+	e := backends.Errorf(backends.Invalid, "connect to libvirtd", "libvirtd", "%s is not a private key that can be used", name).At(uriPath)
 	return e.Advise("Give the whole text of the key, in OpenSSH or PEM form, with its first and last line.")
 }
 

@@ -53,7 +53,7 @@ func newTLSDialer(t target, cfg TLS) (dialer, error) {
 }
 
 func badTLS(what string, err error) *backends.Error {
-	e := backends.Errorf(backends.Invalid, "connect to libvirtd", "", "%s cannot be used: %w", what, err).At(uriPath)
+	e := backends.Errorf(backends.Invalid, "connect to libvirtd", "libvirtd", "%s cannot be used: %w", what, err).At(uriPath)
 	return e.Advise("Give the PEM text of CA, certificate and key in the provider block, or name the folder of cacert.pem, clientcert.pem and clientkey.pem: qemu+tls://HOST/system?pkipath=FOLDER.")
 }
 

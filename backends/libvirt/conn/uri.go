@@ -62,7 +62,7 @@ var parameters = map[transport][]string{
 }
 
 func badURI(format string, args ...any) *backends.Error {
-	return backends.Errorf(backends.Invalid, "connect to libvirtd", "", format, args...).At(uriPath).Advise("%s", acceptedURIs)
+	return backends.Errorf(backends.Invalid, "connect to libvirtd", "libvirtd", format, args...).At(uriPath).Advise("%s", acceptedURIs)
 }
 
 func parseURI(raw string) (target, error) {

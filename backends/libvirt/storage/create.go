@@ -57,7 +57,7 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 	if spec, err = spec.complete(kind, origin); err != nil {
 		return Volume{}, err
 	}
-	if err := s.make(ctx, p, spec, origin); err != nil {
+	if err := s.createXML(ctx, p, spec, origin); err != nil {
 		return Volume{}, err
 	}
 	v, err := s.finish(ctx, spec, filePool(kind))
@@ -120,8 +120,8 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 	return spec, nil
 }
 
-// make has libvirt make the volume once its pool is free.
-func (s *Store) make(ctx context.Context, p libvirt.StoragePool, spec Spec, origin *Volume) error {
+// createXML has libvirt make the volume once its pool is free.
+func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec, origin *Volume) error {
 	doc, err := spec.xml(origin)
 	if err != nil {
 		return err

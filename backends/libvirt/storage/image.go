@@ -71,6 +71,8 @@ func checkImageSpec(spec backends.ImageSpec, source backends.ImageSource) error 
 		return unsupported("vm_id", "the libvirt backend does not make images from VMs")
 	case spec.Kind != "" && spec.Kind != "disk" && spec.Kind != "iso":
 		return unsupported("kind", "the libvirt backend has no images of kind %q; it has disk and iso", spec.Kind)
+	case len(spec.Properties) > 0:
+		return unsupported("properties", "the libvirt backend has no properties of images")
 	case source.Open == nil:
 		return backends.Errorf(backends.Invalid, "", "", "the image has no source")
 	}
@@ -161,7 +163,7 @@ func (s *Store) transfer(ctx context.Context, ref Ref, m marker, c *backends.Con
 	}
 	// Of unknown length: the file grows as it is written.
 	size := max(c.Size, 512)
-	if err := s.make(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}, nil); err != nil {
+	if err := s.createXML(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}, nil); err != nil {
 		return Volume{}, err
 	}
 	n, err := s.upload(ctx, ref, c.Reader, c.Size)

@@ -87,5 +87,7 @@ func (s *Store) complete(ctx context.Context, image Ref, m marker) error {
 	return s.writeMarker(ctx, image, m)
 }
 
+var errGone = errors.New("it was removed or replaced by somebody else meanwhile")
+
 // isGone reports whether an image is not, or no longer, ours to remove.
 func isGone(err error) bool { return errors.Is(err, errGone) }

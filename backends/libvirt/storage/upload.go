@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/digitalocean/go-libvirt"
@@ -224,5 +223,3 @@ func (s *Store) refresh(ctx context.Context, pool string) error {
 		return l.StoragePoolRefresh(p, 0)
 	})
 }
-
-var errGone = fmt.Errorf("it was removed or replaced by somebody else meanwhile")
