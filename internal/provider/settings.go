@@ -61,10 +61,9 @@ func (m model) resolve(env lookup) (settings, *problem) {
 	s := settings{kind: kind}
 	s.maxParallel = int(r.integer(m.MaxParallelOperations, "VIRTRIGAUD_MAX_PARALLEL_OPERATIONS", defaultParallel))
 	s.timeout = r.duration(m.RequestTimeout, "VIRTRIGAUD_REQUEST_TIMEOUT", defaultRequestTimeout)
-	switch kind {
-	case backends.Libvirt:
+	if kind == backends.Libvirt {
 		s.driver = m.Libvirt.resolve(r)
-	case backends.Mock:
+	} else {
 		s.driver = m.Mock.resolve(r)
 	}
 	return s, r.bad

@@ -79,8 +79,7 @@ func (d *ProviderData) advice(code backends.Code, op Operation) string {
 	case backends.Auth:
 		return fmt.Sprintf("Check the credentials and privileges in the provider block (%q) or its environment variables.", d.Kind())
 	case backends.Timeout:
-		switch op {
-		case Create, Read, Update, Delete:
+		if op != Plan && op != Import {
 			return fmt.Sprintf("What exists is kept in state. If the operation needs longer, raise timeouts.%s.", op)
 		}
 	case backends.Canceled:
@@ -89,6 +88,7 @@ func (d *ProviderData) advice(code backends.Code, op Operation) string {
 		return "Another operation holds the object; try again when it has finished."
 	case backends.Internal:
 		return "This looks like a fault of the provider; please report it with this message."
+	default: // cause and remedy say it
 	}
 	return ""
 }

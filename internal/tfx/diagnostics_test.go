@@ -35,18 +35,36 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		want []string // the summary, then parts of the detail
 		at   path.Path
 	}{
-		"cause and remedy": {Create, backends.Errorf(backends.Conflict, "create", object, "the name is taken").Advise("Import it."),
-			[]string{`Unable to create VM "web"`, "The name is taken. Import it.", "Backend: mock", "conflict"}, path.Empty()},
-		"attribute": {Update, backends.Errorf(backends.Invalid, "change", object, "too small").At(`disks["root"].size_gib`),
-			[]string{`Unable to change VM "web"`, "Too small."}, path.Root("disks").AtMapKey("root").AtName("size_gib")},
-		"credentials": {Read, backends.Errorf(backends.Auth, "read", object, "permission denied"),
-			[]string{`Unable to read VM "web"`, "provider block", `"mock"`}, path.Empty()},
-		"timeout": {Update, backends.Wrap(context.DeadlineExceeded, "change", object),
-			[]string{`Unable to change VM "web"`, "timeouts.update"}, path.Empty()},
-		"fault": {Read, errors.New("nil map"),
-			[]string{"Unable to read", "Nil map.", "please report"}, path.Empty()},
-		"several": {Update, errors.Join(backends.Errorf(backends.Invalid, "change", object, "no such bus"), backends.Errorf(backends.Locked, "start again", object, "busy")),
-			[]string{`Unable to change VM "web"`, "no such bus", "then: ", "busy"}, path.Empty()},
+		"cause and remedy": {
+			Create, backends.Errorf(backends.Conflict, "create", object, "the name is taken").Advise("Import it."),
+			[]string{`Unable to create VM "web"`, "The name is taken. Import it.", "Backend: mock", "conflict"},
+			path.Empty(),
+		},
+		"attribute": {
+			Update, backends.Errorf(backends.Invalid, "change", object, "too small").At(`disks["root"].size_gib`),
+			[]string{`Unable to change VM "web"`, "Too small."},
+			path.Root("disks").AtMapKey("root").AtName("size_gib"),
+		},
+		"credentials": {
+			Read, backends.Errorf(backends.Auth, "read", object, "permission denied"),
+			[]string{`Unable to read VM "web"`, "provider block", `"mock"`},
+			path.Empty(),
+		},
+		"timeout": {
+			Update, backends.Wrap(context.DeadlineExceeded, "change", object),
+			[]string{`Unable to change VM "web"`, "timeouts.update"},
+			path.Empty(),
+		},
+		"fault": {
+			Read, errors.New("nil map"),
+			[]string{"Unable to read", "Nil map.", "please report"},
+			path.Empty(),
+		},
+		"several": {
+			Update, errors.Join(backends.Errorf(backends.Invalid, "change", object, "no such bus"), backends.Errorf(backends.Locked, "start again", object, "busy")),
+			[]string{`Unable to change VM "web"`, "no such bus", "then: ", "busy"},
+			path.Empty(),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var diags diag.Diagnostics

@@ -160,16 +160,22 @@ func TestAccVM_imageChange(t *testing.T) {
 	}
 	same, other := statecheck.CompareValue(compare.ValuesSame()), statecheck.CompareValue(compare.ValuesDiffer())
 	acctest.Run(t, resource.TestCase{Steps: []resource.TestStep{
-		{Config: config("default/debian-12", "ignore"), ConfigPlanChecks: expect(plancheck.ResourceActionCreate),
-			ConfigStateChecks: []statecheck.StateCheck{same.AddStateValue(address, at("id"))}},
-		{Config: config("default/ubuntu-24.04", "ignore"), ConfigPlanChecks: expect(plancheck.ResourceActionUpdate,
-			plancheck.ExpectKnownValue(address, at("ip_addresses"), knownvalue.NotNull())),
+		{
+			Config: config("default/debian-12", "ignore"), ConfigPlanChecks: expect(plancheck.ResourceActionCreate),
+			ConfigStateChecks: []statecheck.StateCheck{same.AddStateValue(address, at("id"))},
+		},
+		{
+			Config: config("default/ubuntu-24.04", "ignore"), ConfigPlanChecks: expect(plancheck.ResourceActionUpdate,
+				plancheck.ExpectKnownValue(address, at("ip_addresses"), knownvalue.NotNull())),
 			ConfigStateChecks: []statecheck.StateCheck{
 				same.AddStateValue(address, at("id")), other.AddStateValue(address, at("id")),
 				value(knownvalue.StringExact("default/ubuntu-24.04"), "image"),
-			}},
-		{Config: config("default/debian-12", "replace"), ConfigPlanChecks: expect(plancheck.ResourceActionReplace),
-			ConfigStateChecks: []statecheck.StateCheck{other.AddStateValue(address, at("id"))}},
+			},
+		},
+		{
+			Config: config("default/debian-12", "replace"), ConfigPlanChecks: expect(plancheck.ResourceActionReplace),
+			ConfigStateChecks: []statecheck.StateCheck{other.AddStateValue(address, at("id"))},
+		},
 	}})
 }
 

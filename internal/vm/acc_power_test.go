@@ -42,8 +42,10 @@ func TestAccVM_powerManaged(t *testing.T) {
 func TestAccVM_powerUnmanaged(t *testing.T) {
 	m := acctest.NewMock(t)
 	acctest.Run(t, resource.TestCase{Steps: []resource.TestStep{
-		{Config: m.Config(web()), ConfigPlanChecks: expect(plancheck.ResourceActionCreate),
-			ConfigStateChecks: []statecheck.StateCheck{value(knownvalue.StringExact("running"), "status")}},
+		{
+			Config: m.Config(web()), ConfigPlanChecks: expect(plancheck.ResourceActionCreate),
+			ConfigStateChecks: []statecheck.StateCheck{value(knownvalue.StringExact("running"), "status")},
+		},
 		{
 			PreConfig:        func() { m.Power("web", backends.PowerOff) },
 			Config:           m.Config(web()),

@@ -71,8 +71,10 @@ func cloudInitAttribute() schema.Attribute {
 			MarkdownDescription: "Accounts to make in the guest, beside the image's default one.",
 			Optional:            true, Computed: true,
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-				"name": schema.StringAttribute{MarkdownDescription: "Login name.", Required: true,
-					Validators: []validator.String{matches(`^[a-z_][a-z0-9_-]{0,31}$`, "must be a login name: lower-case letters, digits, hyphens and underscores, at most 32")}},
+				"name": schema.StringAttribute{
+					MarkdownDescription: "Login name.", Required: true,
+					Validators: []validator.String{matches(`^[a-z_][a-z0-9_-]{0,31}$`, "must be a login name: lower-case letters, digits, hyphens and underscores, at most 32")},
+				},
 				"groups":              schema.ListAttribute{MarkdownDescription: "Groups that the account is added to.", Optional: true, ElementType: types.StringType},
 				"shell":               schema.StringAttribute{MarkdownDescription: "Login shell, such as `/bin/bash`. Default: the image's.", Optional: true},
 				"sudo":                schema.StringAttribute{MarkdownDescription: "Rule for sudo, such as `ALL=(ALL) NOPASSWD:ALL`. Default: none.", Optional: true},

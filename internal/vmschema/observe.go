@@ -44,11 +44,15 @@ func observeOne(a schema.Attribute) dschema.Attribute {
 	case schema.SingleNestedAttribute:
 		return dschema.SingleNestedAttribute{MarkdownDescription: doc, Computed: true, Attributes: observe(a.Attributes)}
 	case schema.MapNestedAttribute:
-		return dschema.MapNestedAttribute{MarkdownDescription: doc, Computed: true,
-			NestedObject: dschema.NestedAttributeObject{Attributes: observe(a.NestedObject.Attributes)}}
+		return dschema.MapNestedAttribute{
+			MarkdownDescription: doc, Computed: true,
+			NestedObject: dschema.NestedAttributeObject{Attributes: observe(a.NestedObject.Attributes)},
+		}
 	case schema.ListNestedAttribute:
-		return dschema.ListNestedAttribute{MarkdownDescription: doc, Computed: true,
-			NestedObject: dschema.NestedAttributeObject{Attributes: observe(a.NestedObject.Attributes)}}
+		return dschema.ListNestedAttribute{
+			MarkdownDescription: doc, Computed: true,
+			NestedObject: dschema.NestedAttributeObject{Attributes: observe(a.NestedObject.Attributes)},
+		}
 	}
 	panic(fmt.Sprintf("vmschema: no data source form of %T", a))
 }
