@@ -30,6 +30,9 @@ terraform {
 }
 `
 
+// key is nobody's.
+const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKaPDx4YKcBTZa0A5/+x5q0B3++rcDsvcYu0jFZE2uZl admin"
+
 // example is a directory to apply.
 type example struct {
 	dir string
@@ -52,7 +55,7 @@ var examples = []example{
 	{dir: "resources/virtrigaud_vm", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_capabilities", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_vm", provider: "libvirt = {}", mock: "sample_data = true"},
-	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKaPDx4YKcBTZa0A5/+x5q0B3++rcDsvcYu0jFZE2uZl admin"}, mock: `imitate = "libvirt"`},
+	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=" + key}, mock: `imitate = "libvirt"`},
 	{
 		dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,
 		refused: []string{"reservation_mhz=1000"}, says: []string{"Resource Reservations is not supported by libvirt", "cpu"},

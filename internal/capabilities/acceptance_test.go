@@ -18,7 +18,7 @@ terraform {
 data "virtrigaud_capabilities" "here" {}
 resource "virtrigaud_vm" "app" {
   name = "app"
-  cpu  = { reservation_mhz = data.virtrigaud_capabilities.here.capabilities["resource_reservations"].level == "full" ? 500 : null }
+  cpu  = { cores = 1, reservation_mhz = data.virtrigaud_capabilities.here.capabilities["resource_reservations"].level == "full" ? 500 : null }
 }
 output "reservation" { value = virtrigaud_vm.app.cpu.reservation_mhz }
 `
