@@ -35,7 +35,7 @@ func (b *Backend) again(ctx context.Context, fn func(*rpc.Libvirt) error) error 
 // answered reports whether err is libvirt's error of that number.
 func answered(err error, n rpc.ErrorNumber) bool {
 	var e rpc.Error
-	return errors.As(err, &e) && e.Code == uint32(n) //nolint:gosec // libvirt's own number
+	return errors.As(err, &e) && e.Code == uint32(n)
 }
 
 // lookup finds a domain by id. What is no UUID cannot exist.

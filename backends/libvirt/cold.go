@@ -138,18 +138,18 @@ func (e *edit) coldChange(ctx context.Context, c backends.Change) error {
 		}
 		e.seed = true
 	case "description":
-		x.Description = c.To.(string)
+		x.Description = deref(e.to.Description)
 	case "guest_os":
 		setGuestOS(x, e.to.GuestOS)
 	case "tpm":
 		m.HadTPM = m.HadTPM || hasTPM(x)
 		setTPM(x, isTrue(e.to.TPM))
 	case "cpu.affinity":
-		x.VCPU.CPUSet = c.To.(string)
+		x.VCPU.CPUSet = deref(e.to.CPU.Affinity)
 	case "libvirt.domain_type":
-		x.Type = c.To.(string)
+		x.Type = e.host.domainType(e.to.Libvirt)
 	case "libvirt.autostart":
-		return e.setAutostart(ctx, e.dom, c.To.(bool))
+		return e.setAutostart(ctx, e.dom, isTrue(e.to.Libvirt.Autostart))
 	case "disks":
 		return e.coldDisk(ctx, c)
 	case "disks.size_gib":
@@ -167,263 +167,13 @@ func (e *edit) coldChange(ctx context.Context, c backends.Change) error {
 	case "networks.order":
 		e.reorder(c)
 	case "cdrom.iso":
-		return e.coldCDROM(ctx, c.To.(string))
+		return e.coldCDROM(ctx, e.to.CDROM.ISO)
 	default:
 		if isSeedPath(p) {
 			e.seed = true
 		}
 	}
 	return nil
-}
-
-func (e *edit) coldDisk(ctx context.Context, c backends.Change) error {
-	x, m := e.d.xml, e.d.mark
-	i := findDisk(x, m, c.Key)
-	if c.Action == backends.Remove {
-		if i >= 0 {
-			x.Devices.Disks = slices.Delete(x.Devices.Disks, i, i+1)
-		}
-		m.retire(c.Key)
-		return nil
-	}
-	if i >= 0 { // its volume is gone; the device goes with it
-		x.Devices.Disks = slices.Delete(x.Devices.Disks, i, i+1)
-	}
-	device, err := e.newDisk(ctx, c.Key)
-	if err != nil {
-		return err
-	}
-	xmlDisk := device.device()
-	if c.Key == rootKey {
-		xmlDisk.Boot = &libvirtxml.DomainDeviceBoot{Order: lastBoot(x) + 1}
-	}
-	x.Devices.Disks = append(x.Devices.Disks, xmlDisk)
-	if c.Key == rootKey {
-		setBootOrder(x, m)
-	}
-	return nil
-}
-
-// lastBoot is the highest place in the boot order.
-func lastBoot(x *libvirtxml.Domain) uint {
-	most := uint(0)
-	for _, d := range x.Devices.Disks {
-		if d.Boot != nil {
-			most = max(most, d.Boot.Order)
-		}
-	}
-	for _, n := range x.Devices.Interfaces {
-		if n.Boot != nil {
-			most = max(most, n.Boot.Order)
-		}
-	}
-	return most
-}
-
-// newDisk makes a disk's volume, after its name was written into the mark, and says how
-// it is attached.
-func (e *edit) newDisk(ctx context.Context, key string) (diskDevice, error) {
-	if e.pools == nil {
-		pools, err := e.poolsByName(ctx)
-		if err != nil {
-			return diskDevice{}, err
-		}
-		e.pools = pools
-	}
-	v, err := e.planVolume(ctx, e.to, key, e.pools)
-	if err != nil {
-		return diskDevice{}, err
-	}
-	taken := targets(e.d.xml)
-	if e.up {
-		live, err := e.readDomain(ctx, e.dom, 0)
-		if err != nil {
-			return diskDevice{}, err
-		}
-		for name := range targets(live.xml) {
-			taken[name] = true
-		}
-	}
-	device := diskDevice{key: key, target: freeTarget(busOf(v.spec), taken), serial: serialOf(key), spec: v.spec}
-	e.d.mark.setDisk(v.entry(device.target))
-	if err := e.saveMark(ctx, e.dom, e.d, e.up); err != nil {
-		return diskDevice{}, err
-	}
-	device.source, err = e.makeVolume(ctx, v)
-	return device, err
-}
-
-func (e *edit) diskOptions(key string) {
-	x := e.d.xml
-	i := findDisk(x, e.d.mark, key)
-	if i < 0 {
-		return
-	}
-	disk, want := &x.Devices.Disks[i], e.to.Disks[key]
-	if bus := busOf(want); disk.Target.Bus != bus {
-		taken := targets(x)
-		delete(taken, targetOf(disk))
-		disk.Target = &libvirtxml.DomainDiskTarget{Dev: freeTarget(bus, taken), Bus: bus}
-		disk.Address = nil
-		if entry := e.d.mark.disk(key); entry != nil {
-			entry.Device = disk.Target.Dev
-		}
-	}
-	setDiskOptions(disk, want)
-}
-
-func (e *edit) noteDisk(c backends.Change) {
-	if entry := e.d.mark.disk(c.Key); entry != nil {
-		entry.Keep = isTrue(e.to.Disks[c.Key].KeepOnDestroy)
-		if p := e.to.Disks[c.Key].Provisioning; p != nil {
-			entry.Provisioning = *p
-		}
-	}
-}
-
-func (e *edit) coldNIC(ctx context.Context, c backends.Change) error {
-	x, m := e.d.xml, e.d.mark
-	if c.Action == backends.Remove {
-		if i := findNIC(x, m, c.Key); i >= 0 {
-			x.Devices.Interfaces = slices.Delete(x.Devices.Interfaces, i, i+1)
-		}
-		m.dropNIC(c.Key)
-		e.seed = true
-		return nil
-	}
-	nic, err := e.newNIC(ctx, c.Key)
-	if err != nil {
-		return err
-	}
-	x.Devices.Interfaces = append(x.Devices.Interfaces, nic.device())
-	e.seed = true
-	return nil
-}
-
-// newNIC checks a new interface, finds it an address and notes its key.
-func (e *edit) newNIC(ctx context.Context, key string) (nicDevice, error) {
-	spec := e.to.Networks[key]
-	if err := e.checkNetwork(ctx, key, spec); err != nil {
-		return nicDevice{}, err
-	}
-	macs, release, err := e.takeMACs(ctx, e.d.xml.Name, e.dom.UUID, map[string]backends.NIC{key: spec})
-	if err != nil {
-		return nicDevice{}, err
-	}
-	defer release()
-	e.d.mark.setNIC(nicMark{Key: key, MAC: macs[key], Order: spec.Order})
-	return nicDevice{key: key, mac: macs[key], network: e.networkFor(spec), spec: spec}, nil
-}
-
-func (e *edit) coldNetwork(ctx context.Context, key string) error {
-	spec := e.to.Networks[key]
-	if err := e.checkNetwork(ctx, key, spec); err != nil {
-		return err
-	}
-	i := findNIC(e.d.xml, e.d.mark, key)
-	if i < 0 {
-		return nil
-	}
-	nic := &e.d.xml.Devices.Interfaces[i]
-	if networkOf(nic) != e.networkFor(spec) {
-		setNICNetwork(nic, e.networkFor(spec))
-	}
-	setNICOptions(nic, spec)
-	return nil
-}
-
-func (e *edit) nicOptions(ctx context.Context, c backends.Change) error {
-	i := findNIC(e.d.xml, e.d.mark, c.Key)
-	if i < 0 {
-		return nil
-	}
-	nic, want := &e.d.xml.Devices.Interfaces[i], e.to.Networks[c.Key]
-	switch c.Path.Generic() {
-	case "networks.mac":
-		macs, release, err := e.takeMACs(ctx, e.d.xml.Name, e.dom.UUID, map[string]backends.NIC{c.Key: want})
-		if err != nil {
-			return err
-		}
-		defer release()
-		nic.MAC = &libvirtxml.DomainInterfaceMAC{Address: macs[c.Key]}
-		entry := nicMark{Key: c.Key, Order: want.Order, MAC: macs[c.Key]}
-		e.d.mark.setNIC(entry)
-		e.seed = true
-	case "networks.model":
-		nic.Address = nil // another model may sit on another kind of bus
-		nic.Driver = nil
-		setNICOptions(nic, want)
-	default:
-		setNICOptions(nic, want)
-		e.seed = e.seed || c.Path.Generic() == "networks.mtu"
-	}
-	return nil
-}
-
-// reorder puts the interfaces into the order that is asked for, and has libvirt place them anew.
-func (e *edit) reorder(c backends.Change) {
-	x, m := e.d.xml, e.d.mark
-	if entry := m.nic(c.Key); entry != nil {
-		entry.Order = e.to.Networks[c.Key].Order
-	}
-	keys := nicKeys(x, m)
-	place := map[string]int{}
-	for i, key := range nicOrder(e.to.Networks) {
-		place[key] = i
-	}
-	indices := make([]int, len(keys))
-	for i := range indices {
-		indices[i] = i
-	}
-	slices.SortStableFunc(indices, func(a, b int) int { return place[keys[a]] - place[keys[b]] })
-	sorted := make([]libvirtxml.DomainInterface, 0, len(keys))
-	for _, i := range indices {
-		nic := x.Devices.Interfaces[i]
-		nic.Address = nil
-		sorted = append(sorted, nic)
-	}
-	x.Devices.Interfaces = sorted
-	e.seed = true
-}
-
-func (e *edit) coldCDROM(ctx context.Context, iso string) error {
-	media, path, err := e.medium(ctx, iso)
-	if err != nil {
-		return err
-	}
-	x, m := e.d.xml, e.d.mark
-	i := e.d.userDrive()
-	if i < 0 {
-		drive := driveDevice{target: freeTarget(driveBus, targets(x)), bus: driveBus, source: media}
-		x.Devices.Disks = append(x.Devices.Disks, drive.device())
-		m.CDROM = &driveMark{Device: drive.target, ISO: iso, Path: path}
-		setBootOrder(x, m)
-		return nil
-	}
-	x.Devices.Disks[i].Source = nil
-	if iso != "" {
-		x.Devices.Disks[i].Source = media.xml()
-	}
-	m.CDROM = &driveMark{Device: targetOf(&x.Devices.Disks[i]), ISO: iso, Path: path}
-	return nil
-}
-
-// medium finds what goes into the drive; nothing for "".
-func (e *edit) medium(ctx context.Context, iso string) (source, string, error) {
-	if iso == "" {
-		return source{}, "", nil
-	}
-	v, err := e.findISO(ctx, iso)
-	if err != nil {
-		return source{}, "", err
-	}
-	if e.pools == nil {
-		if e.pools, err = e.poolsByName(ctx); err != nil {
-			return source{}, "", err
-		}
-	}
-	s, err := e.sourceOf(ctx, v, e.pools[v.Pool].Kind)
-	return s, v.Path, err
 }
 
 // rename gives a stopped VM its new name.

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"fmt"
+	"time"
 
 	rpc "github.com/digitalocean/go-libvirt"
 
@@ -26,6 +27,9 @@ func (b *Backend) createVM(ctx context.Context, spec *backends.VMSpec) (backends
 	h, err := b.host(ctx)
 	if err != nil {
 		return "", err
+	}
+	if h.arch != "x86_64" {
+		return "", backends.Errorf(backends.Unsupported, "", "", "the host %q runs %s guests, and this version makes x86_64 VMs only", h.hostname, h.arch)
 	}
 	if err := refuse(h.narrow(catalogues.Libvirt()), &backends.VMSpec{}, spec, backends.Requirements(spec)); err != nil {
 		return "", err
@@ -174,10 +178,9 @@ func (c *creation) run(ctx context.Context) (backends.ID, error) {
 	c.macs = macs
 	b := c.blueprint()
 	c.mark = b.mark
-	if err := c.defineAs(ctx, b, true); err != nil {
+	if err := c.defineFirst(ctx, b); err != nil {
 		return c.id, err
 	}
-	c.id = backends.ID(c.uuid)
 	defer c.Backend.macs.forget(uuid)
 	if err := c.makeDisks(ctx, b); err != nil {
 		return c.id, err
@@ -195,6 +198,29 @@ func (c *creation) run(ctx context.Context) (backends.ID, error) {
 	}
 	backends.Report(ctx, backends.Progress{Op: "create", Object: backends.VMObject(c.spec.Name), Percent: 100})
 	return c.id, nil
+}
+
+// firstDefinition bounds the wait for a domain to come into being.
+const firstDefinition = 10 * time.Second
+
+// defineFirst brings the domain into being. Whoever interrupts it waits for libvirt's answer,
+// which takes milliseconds: without it nobody would know whether there is a VM. Where
+// there is no answer the id is given out all the same, for the deletion of what may be there.
+func (c *creation) defineFirst(ctx context.Context, b *blueprint) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	defining, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstDefinition)
+	defer cancel()
+	err := c.defineAs(defining, b, true)
+	switch backends.CodeOf(err) {
+	case "", backends.Timeout, backends.Canceled, backends.Transient:
+		c.id = backends.ID(c.uuid)
+	}
+	if err == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // blueprint lays the VM out: names of devices, addresses, and the mark that names everything.

@@ -45,7 +45,7 @@ func (b *Backend) createDisk(ctx context.Context, spec backends.DiskSpec) (backe
 // diskOf describes a volume. Whether it was made thin or thick is not kept.
 func diskOf(v storage.Volume) backends.Disk {
 	return backends.Disk{
-		SizeGiB: ptr(gibibytes(uint64(max(0, v.CapacityBytes)))), //nolint:gosec // not negative
+		SizeGiB: ptr(gibibytes(uint64(max(0, v.CapacityBytes)))),
 		Storage: ptr(v.Pool),
 		Format:  ptr(v.Format),
 	}
@@ -96,7 +96,7 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 	}
 	want := sizeGiB * gib
 	if want <= v.CapacityBytes {
-		return noShrink("size_gib", id, uint64(v.CapacityBytes), uint64(want)) //nolint:gosec // positive
+		return noShrink("size_gib", id, uint64(v.CapacityBytes), uint64(want))
 	}
 	user, _, err := b.userOf(ctx, v.Path)
 	if err != nil {
@@ -122,7 +122,7 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 		return b.store.Resize(ctx, v.Ref, want)
 	}
 	return b.again(ctx, func(l *rpc.Libvirt) error {
-		return l.DomainBlockResize(dom, v.Path, uint64(want), rpc.DomainBlockResizeBytes) //nolint:gosec // positive
+		return l.DomainBlockResize(dom, v.Path, uint64(want), rpc.DomainBlockResizeBytes)
 	})
 }
 

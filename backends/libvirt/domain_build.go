@@ -203,7 +203,7 @@ func addRootPorts(d *libvirtxml.Domain) {
 	zero := uint(0)
 	ports := []libvirtxml.DomainController{{Type: "pci", Index: &zero, Model: "pcie-root"}}
 	for i := range used + spareSlots {
-		index := uint(i + 1) //nolint:gosec // small
+		index := uint(i + 1)
 		ports = append(ports, libvirtxml.DomainController{Type: "pci", Index: &index, Model: "pcie-root-port"})
 	}
 	d.Devices.Controllers = append(d.Devices.Controllers, ports...)

@@ -23,9 +23,9 @@ func setVCPUs(d *libvirtxml.Domain, c backends.CPU) {
 	if d.VCPU == nil {
 		d.VCPU = &libvirtxml.DomainVCPU{Placement: "static"}
 	}
-	d.VCPU.Value, d.VCPU.Current = uint(total), 0 //nolint:gosec // checked to be positive
+	d.VCPU.Value, d.VCPU.Current = uint(total), 0
 	if current < total {
-		d.VCPU.Current = uint(current) //nolint:gosec // checked to be positive
+		d.VCPU.Current = uint(current)
 	}
 	d.VCPUs = nil // libvirt's record of which ones are plugged, of the old number
 	sockets, threads := max(1, deref(c.Sockets)), max(1, deref(c.Threads))
@@ -69,8 +69,8 @@ func setMemory(d *libvirtxml.Domain, m backends.Memory) {
 		size = defaultMemoryMiB
 	}
 	total := max(size, deref(m.MaxMiB))
-	d.Memory = &libvirtxml.DomainMemory{Value: uint(total), Unit: "MiB"}              //nolint:gosec // positive
-	d.CurrentMemory = &libvirtxml.DomainCurrentMemory{Value: uint(size), Unit: "MiB"} //nolint:gosec // positive
+	d.Memory = &libvirtxml.DomainMemory{Value: uint(total), Unit: "MiB"}
+	d.CurrentMemory = &libvirtxml.DomainCurrentMemory{Value: uint(size), Unit: "MiB"}
 	if d.Devices == nil {
 		d.Devices = &libvirtxml.DomainDeviceList{}
 	}
@@ -89,10 +89,10 @@ func observeCPU(d *libvirtxml.Domain, m *mark) backends.CPU {
 	total, current := int64(1), int64(1)
 	var affinity *string
 	if d.VCPU != nil {
-		total = max(1, int64(d.VCPU.Value)) //nolint:gosec // libvirt's own number
+		total = max(1, int64(d.VCPU.Value))
 		current = total
 		if d.VCPU.Current > 0 {
-			current = min(total, int64(d.VCPU.Current)) //nolint:gosec // as above
+			current = min(total, int64(d.VCPU.Current))
 		}
 		if d.VCPU.CPUSet != "" {
 			affinity = ptr(d.VCPU.CPUSet)

@@ -59,10 +59,10 @@ func setNICOptions(d *libvirtxml.DomainInterface, spec backends.NIC) {
 		d.Model = &libvirtxml.DomainInterfaceModel{Type: *spec.Model}
 	}
 	if spec.VLAN != nil {
-		d.VLan = &libvirtxml.DomainInterfaceVLan{Tags: []libvirtxml.DomainInterfaceVLanTag{{ID: uint(*spec.VLAN)}}} //nolint:gosec // 1 to 4094
+		d.VLan = &libvirtxml.DomainInterfaceVLan{Tags: []libvirtxml.DomainInterfaceVLanTag{{ID: uint(*spec.VLAN)}}}
 	}
 	if spec.MTU != nil {
-		d.MTU = &libvirtxml.DomainInterfaceMTU{Size: uint(*spec.MTU)} //nolint:gosec // positive
+		d.MTU = &libvirtxml.DomainInterfaceMTU{Size: uint(*spec.MTU)}
 	}
 	if spec.Connected != nil {
 		d.Link = &libvirtxml.DomainInterfaceLink{State: choose(*spec.Connected, "up", "down")}
@@ -82,10 +82,10 @@ func observeNIC(d *libvirtxml.DomainInterface) backends.NIC {
 		n.MAC = ptr(mac)
 	}
 	if d.MTU != nil {
-		n.MTU = ptr(int64(d.MTU.Size)) //nolint:gosec // libvirt's own number
+		n.MTU = ptr(int64(d.MTU.Size))
 	}
 	if d.VLan != nil && d.VLan.Trunk != "yes" && len(d.VLan.Tags) == 1 {
-		n.VLAN = ptr(int64(d.VLan.Tags[0].ID)) //nolint:gosec // as above
+		n.VLAN = ptr(int64(d.VLan.Tags[0].ID))
 	}
 	return n
 }

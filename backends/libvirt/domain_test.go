@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func testBlueprint(spec *backends.VMSpec) *blueprint {
 		s := *spec
 		s.Image = ""
 		s.Disks = map[string]backends.Disk{key: disk}
-		v, err := c.planVolume(nil, &s, key, pools) //nolint:staticcheck // nothing is asked
+		v, err := c.planVolume(context.Background(), &s, key, pools)
 		if err != nil {
 			panic(err)
 		}
@@ -54,7 +55,7 @@ func testBlueprint(spec *backends.VMSpec) *blueprint {
 	}
 	b := c.blueprint()
 	for i, v := range c.volumes {
-		b.disks[i].source, _ = c.sourceOf(nil, storageVolume(v), v.kind) //nolint:staticcheck // as above
+		b.disks[i].source, _ = c.sourceOf(context.Background(), storageVolume(v), v.kind)
 	}
 	if b.seed != nil {
 		b.mark.Seed.Volume = "seed.iso"

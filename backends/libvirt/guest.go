@@ -109,7 +109,7 @@ func (b *Backend) readGuestApart(ctx context.Context, dom rpc.Domain) (backends.
 
 func (b *Backend) addGuestInfo(ctx context.Context, dom rpc.Domain, kinds rpc.DomainGuestInfoTypes, g *backends.Guest) error {
 	params, err := query(ctx, b, func(l *rpc.Libvirt) ([]rpc.TypedParam, error) {
-		return l.DomainGetGuestInfo(dom, uint32(kinds), 0) //nolint:gosec // flags
+		return l.DomainGetGuestInfo(dom, uint32(kinds), 0)
 	})
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (b *Backend) addGuestInfo(ctx context.Context, dom rpc.Domain, kinds rpc.Do
 // count reads how many of something a guest says it has, within reason.
 func count(v any) int {
 	n, _ := number(v)
-	return int(min(n, 1024)) //nolint:gosec // bounded
+	return int(min(n, 1024))
 }
 
 // agent runs one command of the guest agent's and decodes what it returns.

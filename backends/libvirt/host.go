@@ -189,6 +189,13 @@ func versionString(v uint64) string {
 
 // narrow holds the static catalogue against what the host has.
 func (h *hostFacts) narrow(cat backends.Catalogue) backends.Catalogue {
+	if !h.kvm {
+		note := "The host has no KVM: VMs are emulated in software, which is slow."
+		if h.kvmNote != "" {
+			note = "The host's KVM does not work (" + h.kvmNote + "): VMs are emulated in software, which is slow."
+		}
+		cat = cat.Narrow(backends.FeatureVMCreate, backends.Full, note)
+	}
 	if !h.uefi {
 		cat = cat.Narrow(backends.FeatureUEFI, backends.Unavailable, "The host has no UEFI firmware; install ovmf (edk2-ovmf) there.")
 	}

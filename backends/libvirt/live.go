@@ -47,14 +47,14 @@ func (e *edit) liveChange(ctx context.Context, c backends.Change) error {
 	switch p := c.Path.Generic(); p {
 	case "description":
 		return e.again(ctx, func(l *rpc.Libvirt) error {
-			return l.DomainSetMetadata(e.dom, int32(rpc.DomainMetadataDescription), rpc.OptString{c.To.(string)}, nil, nil, both)
+			return l.DomainSetMetadata(e.dom, int32(rpc.DomainMetadataDescription), rpc.OptString{deref(e.to.Description)}, nil, nil, both)
 		})
 	case "cpu.cores":
 		return e.plugVCPUs(ctx)
 	case "memory.size_mib":
-		return e.balloon(ctx, c.To.(int64))
+		return e.balloon(ctx, deref(e.to.Memory.SizeMiB))
 	case "libvirt.autostart":
-		return e.setAutostart(ctx, e.dom, c.To.(bool))
+		return e.setAutostart(ctx, e.dom, isTrue(e.to.Libvirt.Autostart))
 	case "disks":
 		return e.liveDisk(ctx, c)
 	case "disks.size_gib":
@@ -66,7 +66,7 @@ func (e *edit) liveChange(ctx context.Context, c backends.Change) error {
 	case "networks.network", "networks.connected":
 		return e.liveNetwork(ctx, c.Key)
 	case "cdrom.iso":
-		return e.liveCDROM(ctx, c.To.(string))
+		return e.liveCDROM(ctx, e.to.CDROM.ISO)
 	case "tags", "settings", "placement.storage", "disks.storage", "disks.format", "disks.policy":
 		// The mark keeps it, or there is nothing to do: the value was not known before.
 	default:
@@ -90,7 +90,7 @@ func (e *edit) plugVCPUs(ctx context.Context) error {
 			At("cpu.cores").Advise("Stop the VM first.")
 	}
 	err := e.again(ctx, func(l *rpc.Libvirt) error {
-		return l.DomainSetVcpusFlags(e.dom, uint32(want), uint32(both)) //nolint:gosec // checked to be positive
+		return l.DomainSetVcpusFlags(e.dom, uint32(want), uint32(both))
 	})
 	return at(err, "cpu.cores")
 }
@@ -98,7 +98,7 @@ func (e *edit) plugVCPUs(ctx context.Context) error {
 // balloon sets the memory below the maximum.
 func (e *edit) balloon(ctx context.Context, mebibytes int64) error {
 	err := e.again(ctx, func(l *rpc.Libvirt) error {
-		return l.DomainSetMemoryFlags(e.dom, uint64(mebibytes)<<10, uint32(both)) //nolint:gosec // checked to be positive
+		return l.DomainSetMemoryFlags(e.dom, uint64(mebibytes)<<10, uint32(both))
 	})
 	return at(err, "memory.size_mib")
 }
@@ -106,7 +106,7 @@ func (e *edit) balloon(ctx context.Context, mebibytes int64) error {
 // grow makes a disk larger: through QEMU where a guest has it open, else in the pool. It
 // refuses to make one smaller, which libvirt would do without a word.
 func (e *edit) grow(ctx context.Context, c backends.Change) error {
-	want := uint64(c.To.(int64)) * gib //nolint:gosec // checked to be positive
+	want := uint64(deref(e.to.Disks[c.Key].SizeGiB)) * gib
 	path := backends.Path("disks").Key(c.Key).Attr("size_gib")
 	i := findDisk(e.d.xml, e.d.mark, c.Key)
 	if i < 0 {
@@ -136,10 +136,10 @@ func (e *edit) grow(ctx context.Context, c backends.Change) error {
 	if err != nil {
 		return at(err, path)
 	}
-	if have := uint64(v.CapacityBytes); want <= have { //nolint:gosec // not negative
+	if have := uint64(v.CapacityBytes); want <= have {
 		return noShrink(path, c.Key, have, want)
 	}
-	return at(e.store.Resize(ctx, v.Ref, int64(want)), path) //nolint:gosec // checked
+	return at(e.store.Resize(ctx, v.Ref, int64(want)), path)
 }
 
 // noShrink is nil where a disk has the size already.

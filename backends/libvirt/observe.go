@@ -200,7 +200,7 @@ func (d *domain) observeStatus(vm *backends.VM, sz sizes, pools poolPaths) {
 		status := backends.DiskStatus{
 			Device:    targetOf(device),
 			Path:      pathOf(device),
-			SizeBytes: int64(min(sz[targetOf(device)], 1<<62)), //nolint:gosec // bounded
+			SizeBytes: int64(min(sz[targetOf(device)], 1<<62)),
 			Owned:     entry != nil && entry.Owned,
 		}
 		if !ref.IsZero() {

@@ -62,7 +62,7 @@ func statusWord(s rpc.DomainState) string {
 func (b *Backend) overview(ctx context.Context, of []rpc.Domain, kinds rpc.DomainStatsTypes) ([]runtimeFacts, error) {
 	records, err := query(ctx, b, func(l *rpc.Libvirt) ([]rpc.DomainStatsRecord, error) {
 		// A domain that is busy (migrating, say) tells what it can without waiting.
-		return l.ConnectGetAllDomainStats(of, uint32(kinds), uint32(rpc.ConnectGetAllDomainsStatsNowait)) //nolint:gosec // flags
+		return l.ConnectGetAllDomainStats(of, uint32(kinds), uint32(rpc.ConnectGetAllDomainsStatsNowait))
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func factsOf(r rpc.DomainStatsRecord) runtimeFacts {
 	for _, p := range r.Params {
 		if p.Field == "state.state" {
 			if n, ok := number(p.Value.I); ok {
-				f.state = rpc.DomainState(n) //nolint:gosec // libvirt's own number
+				f.state = rpc.DomainState(n)
 			}
 			continue
 		}
@@ -140,11 +140,11 @@ func factsOf(r rpc.DomainStatsRecord) runtimeFacts {
 func number(v any) (uint64, bool) {
 	switch n := v.(type) {
 	case int32:
-		return uint64(max(0, n)), true //nolint:gosec // not negative
+		return uint64(max(0, n)), true
 	case uint32:
 		return uint64(n), true
 	case int64:
-		return uint64(max(0, n)), true //nolint:gosec // not negative
+		return uint64(max(0, n)), true
 	case uint64:
 		return n, true
 	}

@@ -229,7 +229,7 @@ func (b *Backend) completeSizes(ctx context.Context, r *reading, pools poolPaths
 		v, err := b.findVolume(ctx, ref, pathOf(&r.domain.xml.Devices.Disks[i]))
 		switch {
 		case err == nil:
-			sz[target] = uint64(max(0, v.CapacityBytes)) //nolint:gosec // not negative
+			sz[target] = uint64(max(0, v.CapacityBytes))
 		case isVolumeGone(err):
 			// Left out: a plan makes it anew.
 		case ctx.Err() != nil:

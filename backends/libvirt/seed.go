@@ -32,9 +32,20 @@ func renderSeed(spec *backends.VMSpec, uuid string, nics []cloudinit.NIC) ([]byt
 	if err != nil {
 		return nil, backends.Errorf(backends.Invalid, "", "", "the cloud-init seed cannot be made: %w", err).At("cloud_init")
 	}
+	return seedVolume(seed)
+}
+
+// seedUnit is what the size of a seed's volume is a multiple of, so that another seed for
+// the VM has the same size: it is then written in place, below a running guest too.
+const seedUnit = 512 << 10
+
+func seedVolume(seed cloudinit.Seed) ([]byte, error) {
 	iso, err := cloudinit.ISO(seed)
 	if err != nil {
 		return nil, backends.Errorf(backends.Invalid, "", "", "the cloud-init seed cannot be made: %w", err).At("cloud_init")
+	}
+	if rest := len(iso) % seedUnit; rest != 0 {
+		iso = append(iso, make([]byte, seedUnit-rest)...)
 	}
 	return iso, nil
 }
@@ -152,5 +163,5 @@ func (e *edit) renderAgain(ctx context.Context) ([]byte, error) {
 		return nil, backends.Errorf(backends.Invalid, "", "", "the cloud-init seed cannot be made: %w", err).At("cloud_init")
 	}
 	seed.UserData = oldSeed.UserData
-	return cloudinit.ISO(seed)
+	return seedVolume(seed)
 }

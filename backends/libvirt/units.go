@@ -31,12 +31,12 @@ func mebibytes(value uint64, unit string) int64 {
 	if value > most/size {
 		return most / mib
 	}
-	return int64(value * size / mib) //nolint:gosec // bounded above
+	return int64(value * size / mib)
 }
 
 // gibibytes is a disk's size as specs count it: whole GiB, rounded down, at least 1.
 func gibibytes(bytes uint64) int64 {
-	return max(1, int64(min(bytes, 1<<62)/gib)) //nolint:gosec // bounded
+	return max(1, int64(min(bytes, 1<<62)/gib))
 }
 
 // sameCPUSet reports whether two lists such as "0-3,8" and "0,1,2,3,8" mean the same.
