@@ -30,8 +30,6 @@ type Bulk struct {
 	buf    []byte  // one frame to send
 	early  []frame // of a stream, from before the answer to its call
 
-	aborted bool // the stream under way, by us
-
 	mu   sync.Mutex
 	busy bool
 }
@@ -131,15 +129,11 @@ func (b *Bulk) Upload(ctx context.Context, vol libvirt.StorageVol, offset uint64
 		verdict := make(chan error, 1)
 		go func() { verdict <- b.streamEnd(procVolUpload) }()
 		err := b.sendAll(ctx, r, verdict)
-		if err == nil {
+		if err == nil || err == errEnded {
 			return <-verdict
 		}
-		if !errors.Is(err, errEnded) {
-			b.abort(procVolUpload)
-		}
-		if said := <-verdict; errors.Is(err, errEnded) || !b.aborted && isAnswer(said) {
-			err = said
-		}
+		b.abort(procVolUpload)
+		<-verdict
 		return err
 	})
 }
@@ -219,7 +213,6 @@ func (b *Bulk) Download(ctx context.Context, vol libvirt.StorageVol, offset, len
 // abort asks libvirtd to end a stream. To hang up instead can crash libvirtd: version 9.0
 // corrupts its heap when a client is gone while a stream is open.
 func (b *Bulk) abort(procedure uint32) {
-	b.aborted = true
 	abort := header{procedure: procedure, kind: typeStream, serial: b.serial, status: statusError}
 	if err := b.sendBuf(abort, 0); err != nil {
 		b.conn.closeFor(err)
