@@ -1,25 +1,3 @@
-// Package backends is the seam between the provider and the hypervisors: the
-// portable vocabulary (specs, observations, changes, capabilities, error
-// codes) and the Backend interface that each driver satisfies.
-//
-// Data flows one way: a resource expands its configuration into a VMSpec, Diff
-// compares two specs, Check holds the changes against the connected
-// hypervisor's Catalogue, and a driver carries them out. Nothing in this
-// package or below it knows Terraform.
-//
-// # Contract of every method
-//
-//   - It honours ctx. When ctx ends, the driver stops within seconds, cancels
-//     the hypervisor's own task where that can be done, and returns an error
-//     of code Canceled or Timeout.
-//   - It returns an *Error whose Code says what the caller can do about it.
-//     What a driver lacks answers Unsupported; it is never silently ignored.
-//   - A write blocks until the hypervisor says done, reports on its way
-//     through Report, and reads back what it can not be sure of.
-//   - A method may be called from many goroutines. Calls that name one object
-//     are serialised by the driver per object, never across objects.
-//   - What is nil in a spec was not asked for: the hypervisor's default at
-//     creation, left alone at update.
 package backends
 
 import "context"
