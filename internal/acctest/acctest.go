@@ -9,6 +9,8 @@ package acctest
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -63,6 +65,23 @@ var prepare = sync.OnceValue(func() error {
 	return nil
 })
 
+// use makes the library run the binary at path. OpenTofu has a registry of its
+// own, under which it looks for providers.
+func use(path string) error {
+	env := map[string]string{"TF_ACC_TERRAFORM_PATH": path}
+	if strings.HasPrefix(filepath.Base(path), "tofu") {
+		env["TF_ACC_PROVIDER_HOST"], env["TF_ACC_PROVIDER_NAMESPACE"] = "registry.opentofu.org", "hashicorp"
+	}
+	for name, value := range env {
+		if os.Getenv(name) == "" {
+			if err := os.Setenv(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Run runs an acceptance test with the provider in this process, beside others.
 func Run(t *testing.T, test resource.TestCase) {
 	t.Helper()
@@ -70,10 +89,8 @@ func Run(t *testing.T, test resource.TestCase) {
 	if err := prepare(); err != nil {
 		t.Fatal(err)
 	}
-	if os.Getenv("TF_ACC_TERRAFORM_PATH") == "" {
-		if err := os.Setenv("TF_ACC_TERRAFORM_PATH", path); err != nil {
-			t.Fatal(err)
-		}
+	if err := use(path); err != nil {
+		t.Fatal(err)
 	}
 	test.ProtoV6ProviderFactories = Factories
 	resource.ParallelTest(t, test)

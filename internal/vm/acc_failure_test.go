@@ -5,7 +5,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -76,9 +75,38 @@ func TestAccVM_waitTooLong(t *testing.T) {
 // tainted, and the next apply makes a whole one.
 func TestAccVM_interrupt(t *testing.T) {
 	t.Parallel()
-	m := acctest.NewMock(t)
-	slow := `wait_for = { agent = true, timeout = "5m" }`
-	w := workspace(t, m.Config(web(slow), `faults = [{ operation = "Guest" }]`))
+	for name, test := range map[string]struct{ line, option string }{
+		"while it is made":       {"", `latency = "5s"`},
+		"while it is waited for": {`wait_for = { agent = true, timeout = "5m" }`, `faults = [{ operation = "Guest" }]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := acctest.NewMock(t)
+			w := workspace(t, m.Config(web(test.line), test.option))
+			out := interruptCreation(t, m, w)
+			first := m.VM("web").ID
+			state, err := os.ReadFile(w.Dir + "/terraform.tfstate")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := string(state); !strings.Contains(s, `"status": "tainted"`) || !strings.Contains(s, string(first)) {
+				t.Errorf("state does not hold the VM as tainted:\n%s\n%s", s, out)
+			}
+			w.Write("main.tf", m.Config(web()))
+			if out := w.Apply(); !strings.Contains(out, "1 added, 0 changed, 1 destroyed") {
+				t.Errorf("the next apply printed\n%s", out)
+			}
+			if m.VM("web").ID == first {
+				t.Error("the interrupted VM was kept as if it were whole")
+			}
+			w.EmptyPlan()
+		})
+	}
+}
+
+// interruptCreation applies, interrupts terraform as soon as the VM web exists,
+// and returns what terraform printed.
+func interruptCreation(t *testing.T, m *acctest.Mock, w *tfrun.Workspace) string {
+	t.Helper()
 	cmd := w.Command("apply", "-auto-approve")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -87,35 +115,24 @@ func TestAccVM_interrupt(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	for deadline := time.Now().Add(time.Minute); !contains(m.Names(), "web"); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !contains(m.Names(), "web"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			<-done
 			t.Fatalf("no VM was made:\n%s", out.String())
 		}
 	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case <-done:
 	case <-time.After(time.Minute):
 		_ = cmd.Process.Kill()
-		t.Fatal("terraform did not end after an interrupt")
+		<-done
+		t.Fatalf("terraform did not end after an interrupt:\n%s", out.String())
 	}
-	state, err := os.ReadFile(w.Dir + "/terraform.tfstate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := string(state); !strings.Contains(s, `"status": "tainted"`) || !strings.Contains(s, string(m.VM("web").ID)) {
-		t.Errorf("state does not hold the VM as tainted:\n%s\n%s", s, out.String())
-	}
-	first := m.VM("web").ID
-	w.Write("main.tf", m.Config(web()))
-	if out := w.Apply(); !strings.Contains(out, "1 added, 0 changed, 1 destroyed") {
-		t.Errorf("the next apply printed\n%s", out)
-	}
-	if m.VM("web").ID == first {
-		t.Error("the interrupted VM was kept as if it were whole")
-	}
+	return out.String()
 }
 
 func TestAccVM_fiftyAtOnce(t *testing.T) {

@@ -24,6 +24,9 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		refuse(&resp.Diagnostics, c.decode(ctx, req.State.Raw), "destroyed")
 		return
 	}
+	if req.Plan.Raw.Equal(req.State.Raw) {
+		return
+	}
 	info, connected := r.hypervisor(ctx, &resp.Diagnostics)
 	config := c.decode(ctx, req.Config.Raw)
 	if resp.Diagnostics.HasError() {
@@ -38,9 +41,6 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 			tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, &backends.VMSpec{}, spec, asked, backends.CheckOptions{}))
 			checkNewDisks(&resp.Diagnostics, asked, spec, req.Config.Raw)
 		}
-		return
-	}
-	if req.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
 	prior := c.decode(ctx, req.State.Raw)
