@@ -77,11 +77,7 @@ func (b *Backend) hasSavedMemory(ctx context.Context, dom rpc.Domain) (bool, err
 
 // isUp reports whether a domain has a QEMU process.
 func isUp(s rpc.DomainState) bool {
-	switch s {
-	case rpc.DomainShutoff, rpc.DomainNostate:
-		return false
-	}
-	return true
+	return s != rpc.DomainShutoff && s != rpc.DomainNostate
 }
 
 // define writes a persistent definition.

@@ -62,11 +62,8 @@ type creation struct {
 
 	volumes []newVolume // in the order of their names in the guest
 	cdrom   *storage.Volume
-	isoPath string
-	isoKind string
 	pools   map[string]backends.Storage
 	macs    map[string]string
-	release func()
 	mark    *mark
 }
 
@@ -216,6 +213,7 @@ func (c *creation) defineFirst(ctx context.Context, b *blueprint) error {
 	switch backends.CodeOf(err) {
 	case "", backends.Timeout, backends.Canceled, backends.Transient:
 		c.id = backends.ID(c.uuid)
+	default: // libvirt said no
 	}
 	if err == nil && ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -225,7 +226,7 @@ func findMark(inner string) (start, end int, err error) {
 	for {
 		at := int(dec.InputOffset())
 		tok, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return -1, -1, nil
 		}
 		if err != nil {

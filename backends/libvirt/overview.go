@@ -32,8 +32,9 @@ func powerOf(s rpc.DomainState, saved bool) backends.PowerState {
 			return backends.Suspended
 		}
 		return backends.Stopped
+	default:
+		return backends.Unknown
 	}
-	return backends.Unknown
 }
 
 func statusWord(s rpc.DomainState) string {
@@ -52,8 +53,9 @@ func statusWord(s rpc.DomainState) string {
 		return "crashed"
 	case rpc.DomainPmsuspended:
 		return "pmsuspended"
+	default:
+		return "no state"
 	}
-	return "no state"
 }
 
 // overview reads states, and disk sizes where kinds asks for them, of the domains given or

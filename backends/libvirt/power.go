@@ -41,8 +41,9 @@ func powerVerb(a backends.PowerAction) string {
 		return "shut down"
 	case backends.PowerOff:
 		return "stop"
+	default:
+		return string(a)
 	}
-	return string(a)
 }
 
 // target is the state that an action leads to, "" where the guest decides.
@@ -56,8 +57,9 @@ func target(a backends.PowerAction) backends.PowerState {
 		return backends.Suspended
 	case backends.Pause:
 		return backends.Paused
+	default:
+		return ""
 	}
-	return ""
 }
 
 func (b *Backend) power(ctx context.Context, dom rpc.Domain) (backends.PowerState, error) {
@@ -136,8 +138,9 @@ func powerRemedy(now backends.PowerState) string {
 		return "Resume the VM first."
 	case backends.Stopped:
 		return "Start the VM first."
+	default:
+		return "Wait until the VM is in another state."
 	}
-	return "Wait until the VM is in another state."
 }
 
 // shutDown asks the guest: with the power button, and where a guest has no ear for

@@ -19,7 +19,7 @@ func TestSerialOf(t *testing.T) {
 		}
 	}
 	seen := map[string]string{}
-	for _, key := range []string{"a.b", "a b", "ab", "ä", "über-lang", "twenty-one-characters", "twenty-one-characterz"} {
+	for _, key := range []string{"a.b", "a b", "ab", "ä", "über-lang", "one-and-twenty-signs-a", "one-and-twenty-signs-b"} {
 		s := serialOf(key)
 		if !plainSerial.MatchString(s) {
 			t.Errorf("serialOf(%q) = %q does not fit", key, s)
@@ -141,8 +141,11 @@ func TestDomainType(t *testing.T) {
 		o    *backends.LibvirtOptions
 		want string
 	}{
-		{hostFacts{kvm: true}, nil, "kvm"}, {hostFacts{}, nil, "qemu"}, {hostFacts{kvm: true}, asked, "qemu"},
-		{hostFacts{kvm: true, configured: "qemu"}, nil, "qemu"}, {hostFacts{configured: "kvm"}, nil, "kvm"},
+		{hostFacts{kvm: true}, nil, "kvm"},
+		{hostFacts{}, nil, "qemu"},
+		{hostFacts{kvm: true}, asked, "qemu"},
+		{hostFacts{kvm: true, configured: "qemu"}, nil, "qemu"},
+		{hostFacts{configured: "kvm"}, nil, "kvm"},
 	} {
 		if got := c.host.domainType(c.o); got != c.want {
 			t.Errorf("%+v with %v: %s, want %s", c.host, c.o, got, c.want)

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ var errKept = fmt.Errorf("the guest did not let the device go within %s", unplug
 
 // keptOr explains an error that is the end of the wait for the guest.
 func (e *edit) keptOr(waiting context.Context, err error, path backends.Path) error {
-	if context.Cause(waiting) != errKept {
+	if !errors.Is(context.Cause(waiting), errKept) {
 		return err
 	}
 	return (&backends.Error{Code: backends.Precondition, Err: errKept}).At(path).

@@ -101,7 +101,7 @@ func validateCPU(spec *backends.VMSpec, h *hostFacts) error {
 	return nil
 }
 
-func validateMemory(spec *backends.VMSpec, h *hostFacts) error {
+func validateMemory(spec *backends.VMSpec, _ *hostFacts) error {
 	m := spec.Memory
 	if m.SizeMiB != nil && *m.SizeMiB < 1 {
 		return invalid("memory.size_mib", "%d MiB is not a size", *m.SizeMiB)

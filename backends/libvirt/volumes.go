@@ -9,6 +9,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/conn"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
 
@@ -134,11 +135,11 @@ func at(err error, path backends.Path) error {
 	if err == nil {
 		return nil
 	}
-	wrapped, ok := backends.Wrap(err, "", "").(*backends.Error)
-	if !ok || wrapped.Path != "" {
+	e := conn.Classify(err)
+	if e.Path != "" {
 		return err
 	}
-	return wrapped.At(path)
+	return e.At(path)
 }
 
 // planAttachment checks an existing volume that becomes a disk.
@@ -209,14 +210,11 @@ func (b *Backend) makeVolume(ctx context.Context, v newVolume) (source, error) {
 
 // relocate moves the blame of a storage error, such as "format", to the disk's attribute.
 func relocate(err error, disk backends.Path) error {
-	e, ok := backends.Wrap(err, "", "").(*backends.Error)
-	if !ok {
-		return err
-	}
-	if e.Path == "" {
+	e := conn.Classify(err)
+	switch {
+	case e.Path == "":
 		return e.At(disk)
-	}
-	if strings.ContainsAny(string(e.Path), ".[") {
+	case strings.ContainsAny(string(e.Path), ".["):
 		return e
 	}
 	return e.At(disk.Attr(string(e.Path)))
