@@ -18,7 +18,7 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "serve for a debugger, until interrupted")
 	flag.Parse()
-	if err := provider.Quiet(); err != nil {
+	if err := provider.Tune(); err != nil {
 		log.Fatal(err)
 	}
 	p := provider.New(version)

@@ -92,7 +92,10 @@ func procedures(calls map[uint32]int) string {
 // BenchmarkUpload measures the upload of an image without holes against virsh,
 // over the same wire, and the provider's memory meanwhile.
 func BenchmarkUpload(b *testing.B) {
-	const size = 2 << 30
+	const (
+		size       = 2 << 30
+		uploadRuns = 3
+	)
 	lab := libvirtlab.Shared(b)
 	w := newWire(b, lab.Socket())
 	file := filepath.Join(b.TempDir(), "image.raw")
@@ -106,16 +109,24 @@ resource "virtrigaud_image" "big" {
 }
 `, file))
 	for b.Loop() {
-		theirs := virshUpload(b, w, file, size)
-		memory := watchMemory(b, tf.plugin)
-		start := time.Now()
-		tf.terraform("apply", "-auto-approve", "-no-color")
-		whole, peak := time.Since(start), memory()
-		ours := w.reset()
-		tf.terraform("destroy", "-auto-approve", "-no-color")
+		theirs, ours, whole, peak := counted{}, counted{}, time.Duration(0), int64(0)
+		// In turns, and the best of each: the disk is never quiet.
+		for range uploadRuns {
+			theirs = faster(theirs, virshUpload(b, w, file, size))
+			memory := watchMemory(b, tf.plugin)
+			start := time.Now()
+			tf.terraform("apply", "-auto-approve", "-no-color")
+			if took := time.Since(start); whole == 0 || took < whole {
+				whole = took
+			}
+			peak = max(peak, memory())
+			ours = faster(ours, w.reset())
+			tf.terraform("destroy", "-auto-approve", "-no-color")
+			w.reset()
+		}
 
 		mbs := func(d time.Duration) float64 { return size / 1e6 / d.Seconds() }
-		b.Logf("upload of a 2 GiB image without holes")
+		b.Logf("upload of a 2 GiB image without holes, best of %d in turns", uploadRuns)
 		b.Logf("  virsh vol-upload         %6.0f MB/s (%.2f s)", mbs(theirs.streamed), theirs.streamed.Seconds())
 		b.Logf("  this provider            %6.0f MB/s (%.2f s)   ratio %.2f of virsh", mbs(ours.streamed), ours.streamed.Seconds(),
 			ratio(theirs.streamed, ours.streamed))
@@ -140,6 +151,13 @@ func noise(b *testing.B, file string, size int64) {
 	if err := f.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+func faster(a, b counted) counted {
+	if a.sent == 0 || b.streamed < a.streamed {
+		return b
+	}
+	return a
 }
 
 func virshUpload(b *testing.B, w *wire, file string, size int64) counted {

@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	if err := virtrigaud.Quiet(); err != nil {
+	if err := virtrigaud.Tune(); err != nil {
 		log.Fatal(err)
 	}
 	err := providerserver.Serve(context.Background(), func() provider.Provider { return &floor{real: virtrigaud.New("floor")} },
