@@ -200,7 +200,7 @@ func TestSuspended(t *testing.T) {
 // TestOddsAndEnds goes through what only libvirt has.
 func TestOddsAndEnds(t *testing.T) {
 	l := libvirtlab.Shared(t)
-	b := openLab(t, l)
+	b := openLab(t, l, "rescue.iso")
 	spec := blank("odd")
 	spec.Libvirt = &backends.LibvirtOptions{Autostart: ptr(true), Machine: ptr("pc")}
 	spec.CPU = backends.CPU{Affinity: ptr("0,1"), Model: ptr("Nehalem")}
@@ -226,6 +226,23 @@ func TestOddsAndEnds(t *testing.T) {
 		t.Errorf("the interfaces are in the old order:\n%s", list)
 	}
 	power(t, b, id, backends.PowerOn)
+
+	// A drive and a seed are plugged into the running VM.
+	l.Virsh(t, "vol-create-as", "default", "rescue.iso", "1M", "--format", "raw")
+	t.Cleanup(func() { _, _ = l.TryVirsh(context.WithoutCancel(t.Context()), "vol-delete", "rescue.iso", "default") })
+	spec.CDROM = &backends.CDROM{ISO: "default/rescue.iso"}
+	spec.CloudInit = &backends.CloudInit{Hostname: ptr("late")}
+	change(t, b, id, spec, backends.Live)
+	if list := l.Virsh(t, "domblklist", "odd"); !strings.Contains(list, "rescue.iso") || !strings.Contains(list, "-seed-") {
+		t.Errorf("the running VM lacks the medium or the seed:\n%s", list)
+	}
+	for _, iso := range []string{"", "default/rescue.iso", ""} {
+		spec.CDROM = &backends.CDROM{ISO: iso}
+		change(t, b, id, spec, backends.Live)
+		if list := l.Virsh(t, "domblklist", "odd"); strings.Contains(list, "rescue.iso") != (iso != "") {
+			t.Errorf("with the medium %q the running VM has:\n%s", iso, list)
+		}
+	}
 
 	// A snapshot that somebody took by hand is no obstacle.
 	l.Virsh(t, "snapshot-create-as", "odd", "by-hand")

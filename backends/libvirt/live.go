@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	rpc "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -301,40 +300,55 @@ func (e *edit) liveCDROM(ctx context.Context, iso string) error {
 	if iso != "" {
 		drive.Source = media.xml()
 	}
-	text, err := deviceXML(&drive)
-	if err != nil {
-		return err
-	}
-	if err := e.changeMedium(ctx, text); err != nil {
+	if err := e.changeMedium(ctx, drive); err != nil {
 		return at(err, "cdrom.iso")
 	}
 	e.d.mark.CDROM = &driveMark{Device: targetOf(&drive), ISO: iso, Path: path}
 	return e.refresh(ctx)
 }
 
-// trayPatience bounds the tries to open a drive.
-const trayPatience = 20 * time.Second
-
-// changeMedium opens the drive, exchanges the medium and closes it. A guest that is just
-// booting may close the drive in between; then it is tried again.
-func (e *edit) changeMedium(ctx context.Context, drive string) error {
-	patience, cancel := context.WithTimeout(ctx, trayPatience)
-	defer cancel()
-	var refused error
-	err := poll(patience, func() (bool, error) {
-		// Force: a guest that has locked the drive would otherwise keep the medium.
-		refused = e.again(ctx, func(l *rpc.Libvirt) error {
-			return l.DomainUpdateDeviceFlags(e.dom, drive, rpc.DomainDeviceModifyLive|rpc.DomainDeviceModifyConfig|rpc.DomainDeviceModifyForce)
-		})
-		if refused != nil && strings.Contains(refused.Error(), "Tray of device") {
-			return false, nil
-		}
-		return true, refused
+// changeMedium opens the drive, exchanges the medium and closes it.
+func (e *edit) changeMedium(ctx context.Context, drive libvirtxml.DomainDisk) error {
+	live, err := e.readDomain(ctx, e.dom, 0)
+	if err != nil {
+		return err
+	}
+	if findTarget(live.xml, targetOf(&drive)) < 0 {
+		return e.replaceDrive(ctx, drive)
+	}
+	text, err := deviceXML(&drive)
+	if err != nil {
+		return err
+	}
+	// Force: a guest that has locked the drive would otherwise keep the medium.
+	err = e.again(ctx, func(l *rpc.Libvirt) error {
+		return l.DomainUpdateDeviceFlags(e.dom, text, rpc.DomainDeviceModifyLive|rpc.DomainDeviceModifyConfig|rpc.DomainDeviceModifyForce)
 	})
-	if err != nil && refused != nil && ctx.Err() == nil {
-		return refused
+	if err != nil && strings.Contains(err.Error(), "Tray of device") {
+		return e.replaceDrive(ctx, drive)
 	}
 	return err
+}
+
+// replaceDrive puts another drive into a drive's place. It works around two faults of
+// libvirt 9: of a drive that was plugged into a running VM it does not know that it has
+// a tray, and never opens it; and an empty one it cannot plug, so that one waits in the
+// definition until it gets a medium or the VM is started again.
+func (e *edit) replaceDrive(ctx context.Context, drive libvirtxml.DomainDisk) error {
+	if err := e.unplugDisk(ctx, targetOf(&drive), "cdrom.iso"); err != nil {
+		return err
+	}
+	drive.Alias, drive.Address, drive.Boot = nil, nil, nil
+	if drive.Source != nil {
+		return e.plug(ctx, &drive)
+	}
+	text, err := deviceXML(&drive)
+	if err != nil {
+		return err
+	}
+	return e.once(ctx, func(l *rpc.Libvirt) error {
+		return l.DomainAttachDeviceFlags(e.dom, text, uint32(rpc.DomainAffectConfig))
+	})
 }
 
 // plug attaches a device to the running VM and to the definition.

@@ -173,7 +173,7 @@ func TestForeign(t *testing.T) {
 	t.Cleanup(func() { _, _ = l.TryVirsh(context.WithoutCancel(t.Context()), "vol-delete", "theirs.qcow2", "default") })
 	l.Define(t, "", `<domain type='qemu'><name>foreign</name><memory unit='MiB'>64</memory><vcpu>2</vcpu>
 		<metadata><other:note xmlns:other="urn:other">keep me</other:note></metadata>
-		<os><type arch='x86_64' machine='pc'>hvm</type></os>
+		<os><type arch='x86_64' machine='pc'>hvm</type></os><cpu mode='custom' match='exact' check='none'><model fallback='forbid'>Skylake-Client</model></cpu>
 		<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='`+filepath.Join(l.Dir, "pool", "theirs.qcow2")+`'/><target dev='vda' bus='virtio'/></disk>
 		<interface type='network'><source network='default'/><model type='e1000'/></interface>
 		<watchdog model='i6300esb' action='reset'/></devices></domain>`)

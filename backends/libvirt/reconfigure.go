@@ -103,8 +103,16 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 			}
 		}
 	}
-	if err := validate(sized(e.to), e.host); err != nil {
-		return err
+	subject := touched(e.to, changes)
+	for _, check := range validators {
+		if err := check(subject, e.host); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(changes, func(c backends.Change) bool { return c.Path == "libvirt.machine" }) {
+		if err := validateMachine(e.to, e.host); err != nil {
+			return err
+		}
 	}
 	if e.up && e.mode == backends.Cold {
 		return backends.Errorf(backends.Precondition, "", "", "the VM runs").Advise("Stop the VM first.")
@@ -122,17 +130,44 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 	return nil
 }
 
-// sized gives disks that are there already a size, whatever it is, for validation.
-func sized(spec *backends.VMSpec) *backends.VMSpec {
+// touched leaves of a spec what changes are about, for validation: what a VM has already,
+// however odd, is no reason to refuse another change of it.
+func touched(spec *backends.VMSpec, changes []backends.Change) *backends.VMSpec {
+	paths, keys := map[string]bool{}, map[string]bool{}
+	for _, c := range changes {
+		paths[c.Path.Generic()] = true
+		keys[c.Key] = true
+	}
 	out := *spec
-	out.Disks = make(map[string]backends.Disk, len(spec.Disks))
+	out.Image, out.Description = "", nil // an image acts at creation only
+	if paths["description"] {
+		out.Description = spec.Description
+	}
+	if !paths["name"] {
+		out.Name = "unchanged"
+	}
+	if !paths["tags"] {
+		out.Tags = nil
+	}
+	if !paths["cpu.model"] && !paths["libvirt.domain_type"] {
+		out.CPU.Model = nil
+	}
+	if !paths["cpu.affinity"] {
+		out.CPU.Affinity = nil
+	}
+	if !touchesSeed(changes) {
+		out.CloudInit, out.DNS = nil, nil
+	}
+	out.Disks = map[string]backends.Disk{}
 	for key, disk := range spec.Disks {
+		if !keys[key] {
+			continue
+		}
 		if disk.SizeGiB == nil {
-			disk.SizeGiB = ptr(int64(1))
+			disk.SizeGiB = ptr(int64(1)) // it is there and has one
 		}
 		out.Disks[key] = disk
 	}
-	out.Image = ""
 	return &out
 }
 

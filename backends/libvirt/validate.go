@@ -32,14 +32,20 @@ func refuse(cat backends.Catalogue, from, to *backends.VMSpec, changes []backend
 // validate refuses what the catalogue has no word for: values that contradict each
 // other or the host. It is pure.
 func validate(spec *backends.VMSpec, h *hostFacts) error {
-	for _, check := range []func(*backends.VMSpec, *hostFacts) error{
-		validateName, validateCPU, validateMemory, validateFirmware, validateDisks, validateNICs, validateGuest,
-	} {
+	if err := validateMachine(spec, h); err != nil {
+		return err
+	}
+	for _, check := range validators {
 		if err := check(spec, h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// validators are the checks that changes of a VM have to pass as well.
+var validators = []func(*backends.VMSpec, *hostFacts) error{
+	validateName, validateCPU, validateMemory, validateFirmware, validateDisks, validateNICs, validateGuest,
 }
 
 func invalid(path backends.Path, format string, args ...any) *backends.Error {
@@ -124,11 +130,15 @@ func validateMemory(spec *backends.VMSpec, _ *hostFacts) error {
 	return nil
 }
 
-func validateFirmware(spec *backends.VMSpec, h *hostFacts) error {
-	machine := machineOf(spec)
-	if !h.hasMachine(machine) {
+func validateMachine(spec *backends.VMSpec, h *hostFacts) error {
+	if machine := machineOf(spec); !h.hasMachine(machine) {
 		return invalid("libvirt.machine", "the host's QEMU has no machine type %q", machine).Advise("It has: %s.", strings.Join(h.machines, ", "))
 	}
+	return nil
+}
+
+func validateFirmware(spec *backends.VMSpec, _ *hostFacts) error {
+	machine := machineOf(spec)
 	if isTrue(spec.SecureBoot) {
 		if spec.Firmware != nil && *spec.Firmware != "uefi" {
 			return invalid("secure_boot", "only UEFI has Secure Boot; set firmware = \"uefi\"")
