@@ -29,6 +29,7 @@ type ProviderData struct {
 	backend backends.Backend
 	info    backends.Info
 	failed  error // the first connection's error, which the others get too
+	shown   bool  // failed is a diagnostic already
 }
 
 // NewProviderData returns data whose backend is made by open when it is first
@@ -80,6 +81,23 @@ func (d *ProviderData) Connect(ctx context.Context) (backends.Backend, backends.
 	defer d.mu.Unlock()
 	d.backend, d.info, d.failed = b, info, err
 	return b, info, err
+}
+
+// Repeated reports whether err is the failure to connect, and some resource has
+// shown it already. A refresh or a plan, which fails as a whole by that one
+// diagnostic, then need not say it again for each of a hundred VMs.
+func (d *ProviderData) Repeated(err error) bool {
+	if d == nil || err == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != d.failed { //nolint:errorlint // the very error that Connect remembers
+		return false
+	}
+	repeated := d.shown
+	d.shown = true
+	return repeated
 }
 
 // Info is Connect for those who only want the hypervisor's description.

@@ -74,6 +74,10 @@ func TestFailureIsRemembered(t *testing.T) {
 			t.Fatalf("Connect: %v", err)
 		}
 	}
+	_, _, err := d.Connect(t.Context())
+	if d.Repeated(err) || !d.Repeated(err) || d.Repeated(errors.New("another")) {
+		t.Error("the failure is not shown exactly once")
+	}
 	if opened != 1 || b.closes.Load() != 1 {
 		t.Errorf("opened %d times, closed %d times", opened, b.closes.Load())
 	}

@@ -186,14 +186,46 @@ func TestAccVM_announcements(t *testing.T) {
 	expectOne(t, w.Diagnostics("plan"), address, "warning", `This change restarts the VM.*reboot_triggers`)
 }
 
+// Many VMs, one hypervisor that refuses: one error, and all stay in state.
+func TestAccVM_refusedOnce(t *testing.T) {
+	t.Parallel()
+	m := acctest.NewMock(t)
+	body := `
+resource "virtrigaud_vm" "web" {
+  count = 10
+  name  = "web-1${count.index}"
+}`
+	w := workspace(t, m.Config(body))
+	w.Apply()
+	w.Write("main.tf", m.Config(body, `faults = [{ operation = "Info", code = "auth", message = "wrong password" }]`))
+	var all []tfrun.Diagnostic
+	for _, found := range w.Diagnostics("apply", "-auto-approve") {
+		all = append(all, found...)
+	}
+	expectOne(t, map[string][]tfrun.Diagnostic{"apply": all}, "apply", "error", `Wrong password.*provider block`)
+	if left := w.State(); len(left) != 10 {
+		t.Errorf("state has only %v", left)
+	}
+	w.Write("main.tf", m.Config(body))
+	w.EmptyPlan()
+}
+
 // One wrong address is one clear error, which names what to look at.
 func TestAccVM_wrongProvider(t *testing.T) {
 	t.Parallel()
 	w := workspace(t, `
 provider "virtrigaud" {
   libvirt = { uri = "qemu+tcp://127.0.0.1:1/system" }
-}`+web())
-	expectOne(t, w.Diagnostics("plan"), address, "error", `Unable to connect to libvirtd.*127\.0\.0\.1:1`)
+}
+resource "virtrigaud_vm" "web" {
+  count = 20
+  name  = "web-${count.index}"
+}`)
+	var all []tfrun.Diagnostic
+	for _, found := range w.Diagnostics("plan") {
+		all = append(all, found...)
+	}
+	expectOne(t, map[string][]tfrun.Diagnostic{"plan": all}, "plan", "error", `Unable to connect to .*127\.0\.0\.1:1.*refused`)
 
 	provider := func() map[string][]tfrun.Diagnostic {
 		t.Helper()

@@ -75,7 +75,9 @@ func (r *Resource) hypervisor(ctx context.Context, diags *diag.Diagnostics) (inf
 		return backends.Info{}, false
 	}
 	info, err := r.data.Info(ctx)
-	r.data.AddError(diags, tfx.Plan, err)
+	if err != nil && !r.data.Repeated(err) {
+		r.data.AddError(diags, tfx.Plan, err)
+	}
 	return info, err == nil
 }
 

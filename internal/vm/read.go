@@ -29,7 +29,9 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	defer cancel()
 	b, info, err := r.data.Connect(ctx)
 	if err != nil {
-		r.data.AddError(&resp.Diagnostics, tfx.Read, err)
+		if !r.data.Repeated(err) {
+			r.data.AddError(&resp.Diagnostics, tfx.Read, err)
+		}
 		return
 	}
 	var more backends.Aspects
