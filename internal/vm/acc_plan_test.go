@@ -81,6 +81,7 @@ func TestAccVM_invalid(t *testing.T) {
 		"device":      {`host_devices = { gpu = { pci = "0000:65:00.0", usb = "046d:c52b" } }`, `host_devices`},
 		"private-key": {`cloud_init = { ssh_authorized_keys = ["-----BEGIN OPENSSH PRIVATE KEY-----"] }`, `private key`},
 		"meta-data":   {`cloud_init = { meta_data = "- a" }`, `cloud_init\.meta_data|YAML mapping`},
+		"null-disk":   {`disks = { root = null }`, `[Nn]ull`},
 		"timeouts":    {`timeouts = { create = "soon" }`, `"soon" must be .*number`},
 	}
 	lines := map[string]string{

@@ -40,7 +40,7 @@ func disksAttribute() schema.Attribute {
 			"`root` receives the image and is what the VM boots from. A disk that is added or removed is plugged while the VM runs where its bus allows that; " +
 			"a removed disk is deleted unless it has `keep_on_destroy` or is a `volume`. Unset leaves the VM's disks alone.",
 		Optional: true, Computed: true,
-		Validators: []validator.Map{stableKey, mapvalidator.SizeAtMost(60)},
+		Validators: []validator.Map{stableKey, mapvalidator.NoNullValues(), mapvalidator.SizeAtMost(60)},
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"size_gib": integer("Size, in GiB, at least 1. Default for `root`: the image's. It grows while the VM runs; shrinking is refused at plan. "+
 				"The file system in the guest is grown by the guest, which cloud images do for `root` at boot.", int64validator.Between(1, mostGiB)),

@@ -1,6 +1,7 @@
 package vmschema
 
 import (
+	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -24,7 +25,7 @@ func hostDevicesAttribute() schema.Attribute {
 	return schema.MapNestedAttribute{
 		MarkdownDescription: "Devices of the host that the guest gets for itself, by a name of your choice; each has one of `pci`, `mapping` and `usb`. " +
 			"Changing them restarts a running VM. Where the hypervisor cannot the plan refuses it.",
-		Optional: true, Validators: []validator.Map{stableKey},
+		Optional: true, Validators: []validator.Map{stableKey, mapvalidator.NoNullValues()},
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"pci": input("PCI address on the host, such as `0000:65:00.0`.",
 				stringvalidator.ExactlyOneOf(sibling("pci"), sibling("mapping"), sibling("usb")),

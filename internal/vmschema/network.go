@@ -53,7 +53,7 @@ func networksAttribute() schema.Attribute {
 		MarkdownDescription: "Network interfaces, by a name of your choice that stays the same for the life of the interface. " +
 			"They are plugged while the VM runs. Unset leaves the VM's interfaces alone.",
 		Optional: true, Computed: true,
-		Validators: []validator.Map{stableKey, mapvalidator.SizeAtMost(32)},
+		Validators: []validator.Map{stableKey, mapvalidator.NoNullValues(), mapvalidator.SizeAtMost(32)},
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"network": text("Network, port group or bridge to connect to. libvirt also takes `bridge:NAME`, `direct:DEVICE` (macvtap) and `ovs:BRIDGE`. Default: the provider's. Changed in place.",
 				stringvalidator.LengthAtLeast(1)),
