@@ -15,7 +15,7 @@ import (
 // that names it is too, and the next try finds it.
 func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.DeleteOptions) error {
 	object := backends.VMObject(string(id))
-	unlock, err := b.locks.lock(ctx, string(id))
+	unlock, err := b.locks.lock(ctx, lockName(id))
 	if err != nil {
 		return backends.Wrap(err, "delete", object)
 	}

@@ -105,7 +105,7 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 	if user == "" {
 		return b.store.Resize(ctx, v.Ref, want)
 	}
-	unlock, err := b.locks.lock(ctx, string(user))
+	unlock, err := b.locks.lock(ctx, lockName(user))
 	if err != nil {
 		return err
 	}

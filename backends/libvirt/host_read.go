@@ -12,7 +12,7 @@ import (
 
 // host returns the host's facts, which are asked for once. An error is not remembered.
 func (b *Backend) host(ctx context.Context) (*hostFacts, error) {
-	unlock, err := b.locks.lock(ctx, "host")
+	unlock, err := b.locks.lock(ctx, "the host's facts")
 	if err != nil {
 		return nil, err
 	}

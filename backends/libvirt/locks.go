@@ -2,7 +2,10 @@ package libvirt
 
 import (
 	"context"
+	"strings"
 	"sync"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
 // locks serialises work per object, and lets those who wait leave when their
@@ -16,6 +19,9 @@ type lock struct {
 	free  chan struct{} // holds one token while nobody has the lock
 	users int
 }
+
+// lockName is the name of a VM's lock, whichever way its id is spelled.
+func lockName(id backends.ID) string { return "vm " + strings.ToLower(string(id)) }
 
 // lock waits for the lock of an object. The function returned gives it back.
 func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error) {

@@ -14,7 +14,7 @@ import (
 // SetPower makes one transition.
 func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.PowerAction) error {
 	op, object := powerVerb(action), backends.VMObject(string(id))
-	unlock, err := b.locks.lock(ctx, string(id))
+	unlock, err := b.locks.lock(ctx, lockName(id))
 	if err != nil {
 		return backends.Wrap(err, op, object)
 	}
@@ -124,12 +124,26 @@ func (b *Backend) setPower(ctx context.Context, dom rpc.Domain, action backends.
 		}
 	}
 	if err := b.once(ctx, step); err != nil {
+		if action == backends.Suspend && ctx.Err() != nil {
+			b.abortJob(ctx, dom)
+		}
 		return err
 	}
 	if want := target(action); want != "" {
 		return b.confirm(ctx, dom, want)
 	}
 	return nil
+}
+
+// abortLimit bounds the order to stop saving memory.
+const abortLimit = 5 * time.Second
+
+// abortJob stops the saving of memory that was interrupted; the VM then runs on. That it
+// was over already is as good.
+func (b *Backend) abortJob(ctx context.Context, dom rpc.Domain) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	defer cancel()
+	_ = b.once(ctx, func(l *rpc.Libvirt) error { return l.DomainAbortJob(dom) })
 }
 
 func powerRemedy(now backends.PowerState) string {

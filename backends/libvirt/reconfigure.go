@@ -19,7 +19,7 @@ import (
 // VM are made one by one, in QEMU and in the definition.
 func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Reconfiguration) error {
 	object := backends.VMObject(string(id))
-	unlock, err := b.locks.lock(ctx, string(id))
+	unlock, err := b.locks.lock(ctx, lockName(id))
 	if err != nil {
 		return backends.Wrap(err, "change", object)
 	}
