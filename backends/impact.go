@@ -1,6 +1,9 @@
 package backends
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Effect is how a change is carried out.
 type Effect int
@@ -68,6 +71,18 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 func (c Change) PartOfAddition() bool {
 	steps := c.Path.Steps()
 	return c.Action == Add && len(steps) > 2 && steps[1].IsKey
+}
+
+// IsNote reports whether c changes only what is written down about a VM, so that
+// it can be made in any power state and without a guest that runs.
+func (c Change) IsNote() bool {
+	switch p := c.Path.Generic(); p {
+	case "description", "tags", "settings", "placement.storage", "disks.keep_on_destroy", "libvirt.autostart",
+		"dns", "networks.ipv4", "networks.ipv6":
+		return c.Action == Set
+	default:
+		return p == "cloud_init" || strings.HasPrefix(p, "cloud_init.")
+	}
 }
 
 func cpuImpact(from, to *VMSpec, c Change) Impact {

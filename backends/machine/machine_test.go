@@ -18,9 +18,11 @@ type fake struct {
 	backends.Unimplemented
 	power       backends.PowerState
 	deaf        bool          // ignores shutdown requests
+	slow        time.Duration // from the request to the end
 	bootTime    time.Duration // from start to the first address
 	bootAddress string
 	started     time.Time
+	asked       time.Time
 	fail        map[string]error // by call
 	calls       []string
 }
@@ -69,7 +71,8 @@ func (f *fake) SetPower(_ context.Context, _ backends.ID, a backends.PowerAction
 	case backends.Suspend:
 		f.power = backends.Suspended
 	case backends.Shutdown:
-		if !f.deaf {
+		f.asked = time.Now()
+		if !f.deaf && f.slow == 0 {
 			f.power = backends.Stopped
 		}
 	}
@@ -79,6 +82,15 @@ func (f *fake) SetPower(_ context.Context, _ backends.ID, a backends.PowerAction
 func (f *fake) WaitPower(ctx context.Context, _ backends.ID, state backends.PowerState) error {
 	if f.power == state {
 		return nil
+	}
+	if f.slow > 0 && !f.asked.IsZero() {
+		select {
+		case <-time.After(time.Until(f.asked.Add(f.slow))):
+			f.power = backends.Stopped
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	<-ctx.Done()
 	return ctx.Err()
@@ -217,6 +229,8 @@ func TestApply(t *testing.T) {
 	hot, cold := small, small
 	hot.CPU.Cores = ptr(int64(2))
 	cold.Firmware, cold.Description = ptr("uefi"), ptr("b")
+	noted := small
+	noted.Description = ptr("b")
 	moved, placed := small, small
 	placed.Placement.Host, moved.Placement.Host = ptr("one"), ptr("two")
 	tests := []struct {
@@ -238,6 +252,7 @@ func TestApply(t *testing.T) {
 		{"migration", backends.Running, specs(placed, moved), nil, []string{"migrate"}, "", backends.Running},
 		{"reboot only", backends.Running, specs(small, small), func(u *Update) { u.Reboot = true }, []string{"shutdown", "start"}, "", backends.Running},
 		{"reboot and restart are one", backends.Running, specs(small, cold), func(u *Update) { u.Reboot = true }, []string{"shutdown", "cold", "start"}, "", backends.Running},
+		{"a note does not wake a suspended VM", backends.Suspended, specs(small, noted), nil, []string{"live"}, "", backends.Suspended},
 		{"a suspended VM is woken and put back", backends.Suspended, specs(small, hot), nil, []string{"resume", "live", "suspend"}, "", backends.Suspended},
 	}
 	for _, tt := range tests {
@@ -258,6 +273,24 @@ func TestApply(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestApplyStartsAgainAfterAnInterrupt cancels while the guest shuts down: it goes
+// down all the same, and nobody else would start it.
+func TestApplyStartsAgainAfterAnInterrupt(t *testing.T) {
+	from, to := backends.VMSpec{Firmware: ptr("bios")}, backends.VMSpec{Firmware: ptr("uefi")}
+	f := &fake{power: backends.Running, slow: 3 * time.Second}
+	run(t, f, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := Apply(ctx, f, "1", specs(from, to)); err == nil {
+			t.Error("no error")
+		}
+		wantCalls(t, f, "shutdown", "start")
+		if f.power != backends.Running {
+			t.Errorf("the VM was left %s", f.power)
+		}
+	})
 }
 
 func TestApplyStartsAgainAfterAFailedChange(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
@@ -43,7 +43,7 @@ func Apply(ctx context.Context, b backends.Backend, id backends.ID, u Update) er
 		}
 		vm.Power = backends.Stopped
 	}
-	if vm.Power == backends.Suspended && len(u.Changes) > 0 {
+	if vm.Power == backends.Suspended && slices.ContainsFunc(u.Changes, func(c backends.Change) bool { return !c.IsNote() }) {
 		// Saved memory fits only the machine it was saved from.
 		if err := b.SetPower(ctx, id, backends.Resume); err != nil {
 			return backends.Wrap(err, "resume", object)
@@ -55,7 +55,9 @@ func Apply(ctx context.Context, b backends.Backend, id backends.ID, u Update) er
 	}
 	moves, rest := split(u.Changes, isMigration)
 	if len(moves) > 0 {
-		if err := b.Migrate(ctx, id, u.To.Placement); err != nil {
+		to := u.To.Placement
+		to.Storage = nil // for disks to come; those that are there stay where they are
+		if err := b.Migrate(ctx, id, to); err != nil {
 			return backends.Wrap(err, "migrate", object)
 		}
 	}
@@ -108,6 +110,9 @@ func reconfigure(ctx context.Context, b backends.Backend, id backends.ID, power 
 // a failure: with a context of its own where the caller's is over.
 func whileStopped(ctx context.Context, b backends.Backend, id backends.ID, u Update, change func() error) error {
 	if err := Stop(ctx, b, id, u.Stop); err != nil {
+		if ctx.Err() != nil {
+			err = startAfterInterrupt(ctx, b, id, err)
+		}
 		return backends.Wrap(err, "stop", "")
 	}
 	err := change()
@@ -130,10 +135,30 @@ func whileStopped(ctx context.Context, b backends.Backend, id backends.ID, u Upd
 	return err
 }
 
+// interruptTime is how long an interrupted restart is watched: Terraform is to
+// end within seconds.
+const interruptTime = 4 * time.Second
+
+// startAfterInterrupt starts a VM again whose guest was asked to shut down when
+// the user interrupted: nobody else would. What it cannot do it adds to err.
+func startAfterInterrupt(ctx context.Context, b backends.Backend, id backends.ID, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), interruptTime)
+	defer cancel()
+	if waitErr := b.WaitPower(ctx, id, backends.Stopped); waitErr == nil {
+		if startErr := b.SetPower(ctx, id, backends.PowerOn); startErr != nil {
+			return errors.Join(err, backends.Wrap(startErr, "start again", ""))
+		}
+		return err
+	}
+	var e *backends.Error
+	if errors.As(err, &e) && e.Remedy == "" {
+		return e.Advise("The guest was asked to shut down and may still do so: look whether the VM runs, and start it if not.")
+	}
+	return err
+}
+
 func isMigration(c backends.Change) bool {
-	p := string(c.Path)
-	return c.From != nil && (p == "placement.host" || p == "placement.cluster") ||
-		c.From != nil && strings.HasPrefix(p, "placement.storage")
+	return c.From != nil && (c.Path == "placement.host" || c.Path == "placement.cluster")
 }
 
 // split parts changes into those for which is holds and the others, in order.

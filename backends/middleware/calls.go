@@ -6,6 +6,19 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
+// making runs a call that makes a VM. An id that any try returned is never lost.
+func (a *around) making(ctx context.Context, c Call, call func(context.Context) (backends.ID, error)) (backends.ID, error) {
+	var made backends.ID
+	err := a.fn(ctx, c, func(ctx context.Context) error {
+		id, err := call(ctx)
+		if id != "" {
+			made = id
+		}
+		return err
+	})
+	return made, err
+}
+
 func (a *around) Info(ctx context.Context) (backends.Info, error) {
 	return through(ctx, a.fn, reading("Info", ""), a.Backend.Info)
 }
@@ -27,13 +40,13 @@ func (a *around) GetVMs(ctx context.Context, ids []backends.ID, aspects backends
 }
 
 func (a *around) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends.ID, error) {
-	return through(ctx, a.fn, Call{Method: "CreateVM", Object: backends.VMObject(spec.Name)}, func(ctx context.Context) (backends.ID, error) {
+	return a.making(ctx, Call{Method: "CreateVM", Object: backends.VMObject(spec.Name)}, func(ctx context.Context) (backends.ID, error) {
 		return a.Backend.CreateVM(ctx, spec)
 	})
 }
 
 func (a *around) CloneVM(ctx context.Context, spec *backends.CloneSpec) (backends.ID, error) {
-	return through(ctx, a.fn, Call{Method: "CloneVM", Object: backends.VMObject(spec.Spec.Name)}, func(ctx context.Context) (backends.ID, error) {
+	return a.making(ctx, Call{Method: "CloneVM", Object: backends.VMObject(spec.Spec.Name)}, func(ctx context.Context) (backends.ID, error) {
 		return a.Backend.CloneVM(ctx, spec)
 	})
 }

@@ -283,3 +283,20 @@ func TestBatchCancelsWhatNobodyWaitsFor(t *testing.T) {
 		}
 	})
 }
+
+// A creation that left something behind and then could not go on must tell what.
+func TestRetryKeepsTheID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		b := Retry(&fake{create: func(context.Context) (backends.ID, error) {
+			if tries++; tries == 1 {
+				return "1", backends.Errorf(backends.Locked, "create", "", "busy")
+			}
+			return "", backends.Errorf(backends.Canceled, "create", "", "interrupted")
+		}}, DefaultRetry)
+		id, err := b.CreateVM(t.Context(), &backends.VMSpec{})
+		if id != "1" || backends.CodeOf(err) != backends.Canceled {
+			t.Errorf("got %q, %v", id, err)
+		}
+	})
+}
