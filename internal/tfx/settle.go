@@ -176,8 +176,9 @@ func keyedByName(t tftypes.Type) bool {
 	return false
 }
 
-// OnlyKnown replaces every attribute of an object that has anything unknown in
-// it by null: what is left can be judged by itself.
+// OnlyKnown replaces every attribute of an object that has anything unknown, or
+// a list with a null element, in it by null: what is left can be judged by
+// itself.
 func OnlyKnown(v tftypes.Value) (tftypes.Value, error) {
 	s := settler{}
 	vs := s.optional(&v)
@@ -185,11 +186,30 @@ func OnlyKnown(v tftypes.Value) (tftypes.Value, error) {
 		return tftypes.NewValue(v.Type(), nil), s.err
 	}
 	for name, child := range vs {
-		if !child.IsFullyKnown() {
+		if !child.IsFullyKnown() || s.hasNullElement(child) {
 			vs[name] = tftypes.NewValue(child.Type(), nil)
 		}
 	}
 	return tftypes.NewValue(v.Type(), vs), s.err
+}
+
+// hasNullElement reports whether a list, set or map of plain values in v has a
+// null element, which plain Go values cannot hold.
+func (s *settler) hasNullElement(v tftypes.Value) bool {
+	if v.IsNull() {
+		return false
+	}
+	var children []tftypes.Value
+	plain := true
+	switch t := v.Type().(type) {
+	case tftypes.Object:
+		plain, children = false, slices.Collect(maps.Values(s.members(v)))
+	case tftypes.Map:
+		plain, children = !keyedByName(t), slices.Collect(maps.Values(s.members(v)))
+	case tftypes.List, tftypes.Set:
+		children = s.list(&v)
+	}
+	return slices.ContainsFunc(children, func(c tftypes.Value) bool { return plain && c.IsNull() || s.hasNullElement(c) })
 }
 
 // Conform returns what may be written to state after an apply: everything that

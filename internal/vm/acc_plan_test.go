@@ -81,6 +81,12 @@ func TestAccVM_invalid(t *testing.T) {
 		"device":      {`host_devices = { gpu = { pci = "0000:65:00.0", usb = "046d:c52b" } }`, `host_devices`},
 		"private-key": {`cloud_init = { ssh_authorized_keys = ["-----BEGIN OPENSSH PRIVATE KEY-----"] }`, `private key`},
 		"meta-data":   {`cloud_init = { meta_data = "- a" }`, `cloud_init\.meta_data|YAML mapping`},
+		"null-tag":    {`tags = [null]`, `contains a null value`},
+		"null-key":    {`cloud_init = { users = [{ name = "a", ssh_authorized_keys = [null] }] }`, `contains a null value`},
+		"null-user":   {`cloud_init = { users = [null] }`, `contains a null value`},
+		"null-server": {`dns = { servers = [null] }`, `contains a null value`},
+		"null-route":  {`networks = { lan = { ipv4 = { address = "10.0.0.5/24", routes = [null] } } }`, `contains a null value`},
+		"null-reboot": {`reboot_triggers = { a = null }`, `contains a null value`},
 		"null-disk":   {`disks = { root = null }`, `[Nn]ull`},
 		"timeouts":    {`timeouts = { create = "soon" }`, `"soon" must be .*number`},
 	}
@@ -113,7 +119,6 @@ func TestAccVM_refusedTogether(t *testing.T) {
 		"version missing":  {`cloud_init = { user_data_wo = "#!/bin/sh" }`, `user_data_wo_version`},
 		"unknown argument": {`memroy = { size_mib = 1 }`, `Unsupported argument.*memroy`},
 		"wrong type":       {`cpu = { cores = "two" }`, `number`},
-		"null in a list":   {`tags = [null]`, `null`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := workspace(t, m.Config(web(c.line))).Diagnostics("validate")

@@ -3,6 +3,7 @@ package vmschema
 import (
 	"regexp"
 
+	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -30,13 +31,16 @@ func object(doc string, attributes map[string]schema.Attribute) schema.SingleNes
 }
 
 func textList(doc string, v ...validator.List) schema.ListAttribute {
-	return schema.ListAttribute{MarkdownDescription: doc, Optional: true, Computed: true, ElementType: types.StringType, Validators: v}
+	return schema.ListAttribute{MarkdownDescription: doc, Optional: true, Computed: true, ElementType: types.StringType, Validators: append(noNulls, v...)}
 }
 
 // told is text that only the hypervisor gives.
 func told(doc string) schema.StringAttribute {
 	return schema.StringAttribute{MarkdownDescription: doc, Computed: true}
 }
+
+// noNulls refuses lists such as [null], which no hypervisor can make sense of.
+var noNulls = []validator.List{listvalidator.NoNullValues()}
 
 func oneOf(values ...string) validator.String { return stringvalidator.OneOf(values...) }
 

@@ -69,17 +69,17 @@ func cloudInitAttribute() schema.Attribute {
 		"network_config": text("Network configuration for cloud-init, version 1 or 2, in YAML. It replaces what the provider makes of `networks` and `dns`."),
 		"users": schema.ListNestedAttribute{
 			MarkdownDescription: "Accounts to make in the guest, beside the image's default one.",
-			Optional:            true, Computed: true,
+			Optional:            true, Computed: true, Validators: noNulls,
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 				"name": schema.StringAttribute{
 					MarkdownDescription: "Login name.", Required: true,
 					Validators: []validator.String{matches(`^[a-z_][a-z0-9_-]{0,31}$`, "must be a login name: lower-case letters, digits, hyphens and underscores, at most 32")},
 				},
-				"groups":              schema.ListAttribute{MarkdownDescription: "Groups that the account is added to.", Optional: true, ElementType: types.StringType},
+				"groups":              schema.ListAttribute{MarkdownDescription: "Groups that the account is added to.", Optional: true, ElementType: types.StringType, Validators: noNulls},
 				"shell":               schema.StringAttribute{MarkdownDescription: "Login shell, such as `/bin/bash`. Default: the image's.", Optional: true},
 				"sudo":                schema.StringAttribute{MarkdownDescription: "Rule for sudo, such as `ALL=(ALL) NOPASSWD:ALL`. Default: none.", Optional: true},
 				"password_hash":       schema.StringAttribute{MarkdownDescription: "Hash of the password, in crypt(3) form as `mkpasswd` prints it. Default: the password is locked.", Optional: true, Sensitive: true},
-				"ssh_authorized_keys": schema.ListAttribute{MarkdownDescription: "Public SSH keys that may log in.", Optional: true, ElementType: types.StringType},
+				"ssh_authorized_keys": schema.ListAttribute{MarkdownDescription: "Public SSH keys that may log in.", Optional: true, ElementType: types.StringType, Validators: noNulls},
 			}},
 		},
 		"ssh_authorized_keys": textList("Public SSH keys for the image's default account."),

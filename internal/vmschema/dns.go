@@ -20,11 +20,11 @@ func dnsAttribute() schema.Attribute {
 	return object("Name resolution, which cloud-init sets in the guest at its first boot. Default: what DHCP says.", map[string]schema.Attribute{
 		"servers": schema.ListAttribute{
 			MarkdownDescription: "Addresses of name servers, in the order in which they are asked.",
-			Optional:            true, ElementType: iptypes.IPAddressType{},
+			Optional:            true, ElementType: iptypes.IPAddressType{}, Validators: noNulls,
 		},
 		"search": schema.ListAttribute{
 			MarkdownDescription: "Domains that are appended to short names.",
-			Optional:            true, ElementType: types.StringType,
+			Optional:            true, ElementType: types.StringType, Validators: noNulls,
 		},
 	})
 }

@@ -35,7 +35,7 @@ func generalAttributes() map[string]schema.Attribute {
 		"tags": schema.SetAttribute{
 			MarkdownDescription: "Tags of the VM. Unset leaves the VM's tags alone; `[]` removes them all.",
 			Optional:            true, Computed: true, ElementType: types.StringType,
-			Validators: []validator.Set{setvalidator.ValueStringsAre(matches(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$`,
+			Validators: []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(matches(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$`,
 				"must have 1 to 63 letters, digits, dots, colons, underscores and hyphens, and start with a letter or digit"))},
 		},
 		"guest_os": text("Operating system of the guest: `linux`, `windows`, `other`, or the hypervisor's own identifier. It selects defaults for devices. Default: the hypervisor's.",

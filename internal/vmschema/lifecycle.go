@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -57,7 +59,7 @@ func lifecycleAttributes(ctx context.Context) map[string]schema.Attribute {
 		},
 		"reboot_triggers": schema.MapAttribute{
 			MarkdownDescription: "Values of your choice; when one changes, the VM is shut down and started again if it runs.",
-			Optional:            true, ElementType: types.StringType,
+			Optional:            true, ElementType: types.StringType, Validators: []validator.Map{mapvalidator.NoNullValues()},
 		},
 		"protected": schema.BoolAttribute{
 			MarkdownDescription: "Refuse to destroy or replace the VM, at plan. Set it to false and apply before you destroy the VM. Default: false.",

@@ -86,9 +86,9 @@ func ipAttribute(doc, address, gateway string, prefix, addr basetypes.StringTypa
 		Attributes: map[string]schema.Attribute{
 			"address":         schema.StringAttribute{MarkdownDescription: "Address with its prefix length, such as `" + address + "`.", Required: true, CustomType: prefix},
 			"gateway":         schema.StringAttribute{MarkdownDescription: "Default gateway, such as `" + gateway + "`. Default: none.", Optional: true, CustomType: addr},
-			"extra_addresses": schema.ListAttribute{MarkdownDescription: "Further addresses with their prefix lengths.", Optional: true, ElementType: prefix},
+			"extra_addresses": schema.ListAttribute{MarkdownDescription: "Further addresses with their prefix lengths.", Optional: true, ElementType: prefix, Validators: noNulls},
 			"routes": schema.ListNestedAttribute{
-				MarkdownDescription: "Static routes beside the gateway.", Optional: true,
+				MarkdownDescription: "Static routes beside the gateway.", Optional: true, Validators: noNulls,
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 					"to":  schema.StringAttribute{MarkdownDescription: "Destination, with its prefix length.", Required: true, CustomType: prefix},
 					"via": schema.StringAttribute{MarkdownDescription: "Next hop.", Required: true, CustomType: addr},
