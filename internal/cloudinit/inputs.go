@@ -135,9 +135,11 @@ type (
 func newWireInputs(in Inputs) wireInputs {
 	w := wireInputs{Version: inputsVersion, DNS: (*wireDNS)(in.DNS)}
 	if c := in.CloudInit; c != nil {
-		w.CloudInit = &wireCloudInit{c.Hostname, c.UserData, c.VendorData, c.MetaData, c.NetworkConfig,
+		w.CloudInit = &wireCloudInit{
+			c.Hostname, c.UserData, c.VendorData, c.MetaData, c.NetworkConfig,
 			each(c.Users, func(u backends.CloudUser) wireUser { return wireUser(u) }),
-			c.SSHKeys, c.Datasource, c.InstanceID, c.UserDataVersion}
+			c.SSHKeys, c.Datasource, c.InstanceID, c.UserDataVersion,
+		}
 	}
 	if in.Networks != nil {
 		w.Networks = make(map[string]wireAddresses, len(in.Networks))
@@ -152,8 +154,10 @@ func newWireIPConfig(c *backends.IPConfig) *wireIPConfig {
 	if c == nil {
 		return nil
 	}
-	return &wireIPConfig{c.Address, c.Gateway,
-		each(c.Routes, func(r backends.Route) wireRoute { return wireRoute(r) }), c.Extra}
+	return &wireIPConfig{
+		c.Address, c.Gateway,
+		each(c.Routes, func(r backends.Route) wireRoute { return wireRoute(r) }), c.Extra,
+	}
 }
 
 func (w wireInputs) inputs() Inputs {
@@ -179,8 +183,10 @@ func (c *wireIPConfig) config() *backends.IPConfig {
 	if c == nil {
 		return nil
 	}
-	return &backends.IPConfig{Address: c.Address, Gateway: c.Gateway,
-		Routes: each(c.Routes, func(r wireRoute) backends.Route { return backends.Route(r) }), Extra: c.Extra}
+	return &backends.IPConfig{
+		Address: c.Address, Gateway: c.Gateway,
+		Routes: each(c.Routes, func(r wireRoute) backends.Route { return backends.Route(r) }), Extra: c.Extra,
+	}
 }
 
 // each converts a list and keeps the difference between nil and empty.

@@ -217,8 +217,10 @@ func TestReadISO_joliet(t *testing.T) {
 func TestReadISO_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringN(2040, 2060, -1))
-		s := Seed{UserData: text.Draw(t, "user"), VendorData: text.Draw(t, "vendor"),
-			MetaData: text.Draw(t, "meta"), NetworkConfig: text.Draw(t, "network")}
+		s := Seed{
+			UserData: text.Draw(t, "user"), VendorData: text.Draw(t, "vendor"),
+			MetaData: text.Draw(t, "meta"), NetworkConfig: text.Draw(t, "network"),
+		}
 		if in := text.Draw(t, "inputs"); in != "" {
 			s.Inputs = []byte(in)
 		}

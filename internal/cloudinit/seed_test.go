@@ -60,8 +60,10 @@ func full() Input {
 			CloudInit: &backends.CloudInit{
 				UserData: p("#cloud-config\n# keep me\npackages: [nginx]\n"),
 				MetaData: p("# rack\nrack: r12\nlocal-hostname: chosen\n"),
-				Users: []backends.CloudUser{{Name: "ops", Groups: []string{"adm", "sudo"}, Shell: "/bin/bash",
-					Sudo: "ALL=(ALL) NOPASSWD:ALL", PasswordHash: hash, SSHKeys: []string{key2}}},
+				Users: []backends.CloudUser{{
+					Name: "ops", Groups: []string{"adm", "sudo"}, Shell: "/bin/bash",
+					Sudo: "ALL=(ALL) NOPASSWD:ALL", PasswordHash: hash, SSHKeys: []string{key2},
+				}},
 				SSHKeys: []string{key1},
 			},
 		},

@@ -33,7 +33,10 @@ var formats = []format{
 	{"#!", "text/x-shellscript"},
 	{"\x1f\x8b", "application/gzip"},
 	// Read by cloudbase-init on Windows.
-	{"#ps1", ""}, {"rem cmd", ""}, {"<powershell>", ""}, {"<script>", ""},
+	{"#ps1", ""},
+	{"rem cmd", ""},
+	{"<powershell>", ""},
+	{"<script>", ""},
 }
 
 // detect finds the format of user data as cloud-init does: leading white space and case
@@ -181,15 +184,13 @@ func userNames(users *yaml.Node) []string {
 		}
 	case yaml.SequenceNode:
 		for _, u := range users.Content {
-			switch u.Kind {
-			case yaml.ScalarNode:
+			if u.Kind == yaml.ScalarNode {
 				names = append(names, u.Value)
-			case yaml.MappingNode:
-				if name := lookup(u, "name"); name != nil {
-					names = append(names, name.Value)
-				}
+			} else if name := lookup(u, "name"); name != nil {
+				names = append(names, name.Value)
 			}
 		}
+	default: // no form that cloud-init takes
 	}
 	return names
 }

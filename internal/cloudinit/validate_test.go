@@ -57,29 +57,40 @@ func TestValidate(t *testing.T) {
 		{"gateway with a prefix", v4("10.0.0.5/24", "10.0.0.1/24"), "error " + gateway + ": has no prefix"},
 		{"own gateway", v4("10.0.0.5/24", "10.0.0.5"), "error " + gateway + ": own address"},
 		{"gateway in an extra network", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Extra: []string{"10.1.0.5/24"}, Gateway: "10.1.0.1"}}}}, ""},
+			Address: "10.0.0.5/24", Extra: []string{"10.1.0.5/24"}, Gateway: "10.1.0.1",
+		}}}}, ""},
 		{"extra", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Extra: []string{"10.0.0.5/24"}}}}}, `error networks["lan"].ipv4.extra: networks["lan"].ipv4.address has the address 10.0.0.5 too`},
-		{"twice", &backends.VMSpec{Networks: map[string]backends.NIC{"a": {IPv4: &backends.IPConfig{Address: "10.0.0.5/24"}},
-			"b": {IPv4: &backends.IPConfig{Address: "10.0.0.5/25"}}}}, `error networks["b"].ipv4.address: networks["a"].ipv4.address has`},
+			Address: "10.0.0.5/24", Extra: []string{"10.0.0.5/24"},
+		}}}}, `error networks["lan"].ipv4.extra: networks["lan"].ipv4.address has the address 10.0.0.5 too`},
+		{"twice", &backends.VMSpec{Networks: map[string]backends.NIC{
+			"a": {IPv4: &backends.IPConfig{Address: "10.0.0.5/24"}},
+			"b": {IPv4: &backends.IPConfig{Address: "10.0.0.5/25"}},
+		}}, `error networks["b"].ipv4.address: networks["a"].ipv4.address has`},
 		{"route", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.0/16", Via: "10.0.0.9"}, {To: "default", Via: "10.0.0.1"}}}}}}, ""},
+			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.0/16", Via: "10.0.0.9"}, {To: "default", Via: "10.0.0.1"}},
+		}}}}, ""},
 		{"route via elsewhere", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.0/16", Via: "10.1.0.9"}}}}}}, `warning networks["lan"].ipv4.routes: 10.1.0.9`},
+			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.0/16", Via: "10.1.0.9"}},
+		}}}}, `warning networks["lan"].ipv4.routes: 10.1.0.9`},
 		{"route via a name", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.0/16", Via: "gw"}}}}}}, `error networks["lan"].ipv4.routes: "gw"`},
+			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.0/16", Via: "gw"}},
+		}}}}, `error networks["lan"].ipv4.routes: "gw"`},
 		{"route to a host", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.1/16", Via: "10.0.0.9"}}}}}}, `warning networks["lan"].ipv4.routes: 10.8.0.0/16`},
+			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "10.8.0.1/16", Via: "10.0.0.9"}},
+		}}}}, `warning networks["lan"].ipv4.routes: 10.8.0.0/16`},
 		{"route to a name", &backends.VMSpec{Networks: map[string]backends.NIC{"lan": {IPv4: &backends.IPConfig{
-			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "office", Via: "10.0.0.9"}}}}}}, `error networks["lan"].ipv4.routes: "office"`},
+			Address: "10.0.0.5/24", Routes: []backends.Route{{To: "office", Via: "10.0.0.9"}},
+		}}}}, `error networks["lan"].ipv4.routes: "office"`},
 
 		{"mac", mac("52:54:00:12:34:56"), ""},
 		{"short mac", mac("52:54:00:12:34"), `error networks["lan"].mac: not a MAC address`},
 		{"long mac", mac("52:54:00:12:34:56:78:9a"), `error networks["lan"].mac: not a MAC address`},
 		{"multicast mac", mac("53:54:00:12:34:56"), `error networks["lan"].mac: multicast`},
 		{"zero mac", mac("00:00:00:00:00:00"), `error networks["lan"].mac: zeros`},
-		{"mac twice", &backends.VMSpec{Networks: map[string]backends.NIC{"a": {MAC: p("52:54:00:12:34:5a")}, "b": {MAC: p("52:54:00:12:34:5A")}}},
-			`error networks["b"].mac: Network "a"`},
+		{
+			"mac twice", &backends.VMSpec{Networks: map[string]backends.NIC{"a": {MAC: p("52:54:00:12:34:5a")}, "b": {MAC: p("52:54:00:12:34:5A")}}},
+			`error networks["b"].mac: Network "a"`,
+		},
 
 		{"dns", &backends.VMSpec{DNS: &backends.DNS{Servers: []string{"10.0.0.53", "fe80::1%eth0"}, Search: []string{"example.org"}}}, ""},
 		{"dns by name", &backends.VMSpec{DNS: &backends.DNS{Servers: []string{"dns.example.org"}}}, "error dns.servers: by name"},

@@ -14,6 +14,7 @@ import (
 // Compression is how the transferred bytes are compressed.
 type Compression string
 
+// The compressions.
 const (
 	None  Compression = "none"
 	Gzip  Compression = "gzip"
@@ -74,6 +75,7 @@ func decompress(in *bufio.Reader, c Compression) (io.ReadCloser, error) {
 		return r.IOReadCloser(), nil
 	case Bzip2:
 		return io.NopCloser(bzip2.NewReader(in)), nil
+	case None:
 	}
 	return io.NopCloser(in), nil
 }

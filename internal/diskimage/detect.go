@@ -12,6 +12,7 @@ import (
 // and Terraform users know them.
 type Format string
 
+// The formats.
 const (
 	Raw   Format = "raw"
 	QCOW2 Format = "qcow2"

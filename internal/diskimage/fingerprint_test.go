@@ -90,8 +90,10 @@ func TestRemoteFingerprint(t *testing.T) {
 		{name: "nothing to go by", serve: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 		}, want: ""},
-		{name: "checksum", serve: func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") },
-			sum: sum256(nil), want: sum256(nil).String()},
+		{
+			name: "checksum", serve: func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") },
+			sum: sum256(nil), want: sum256(nil).String(),
+		},
 		{name: "gone", serve: http.NotFound, kind: NotFound},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

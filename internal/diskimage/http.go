@@ -142,7 +142,7 @@ func (f *fetcher) once(ctx context.Context, method string, header http.Header) (
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "terraform-provider-virtrigaud")
-	resp, err := f.client.Do(req)
+	resp, err := f.client.Do(req) //nolint:bodyclose // the answer closes it
 	if err != nil {
 		if ctx.Err() == nil && context.Cause(actx) != nil {
 			err = context.Cause(actx)

@@ -127,11 +127,8 @@ func (im *Image) begin() error {
 	if err := im.detectFixedVHD(); err != nil {
 		return err
 	}
-	switch im.Format {
-	case Raw, ISO:
-		if im.Size >= 0 {
-			im.VirtualSize = im.Size
-		}
+	if (im.Format == Raw || im.Format == ISO) && im.Size >= 0 {
+		im.VirtualSize = im.Size
 	}
 	if im.Size >= 0 && im.Size < im.end {
 		return errorf(Incomplete, "the %s image is cut short: it has %d bytes, its header speaks of at least %d", im.Format, im.Size, im.end)
@@ -275,7 +272,7 @@ func (im *Image) Close() error {
 // skipHole passes a hole of the content without reading it; see CopySparse.
 func (im *Image) skipHole() (int64, error) {
 	if im.err != nil || len(im.head) > 0 || im.Compression != None || im.in.Buffered() > 0 {
-		return 0, nil
+		return 0, nil //nolint:nilerr // no hole to skip; the next Read tells the error
 	}
 	n, err := im.transfer.skipHole()
 	im.passed += n
