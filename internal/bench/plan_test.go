@@ -8,13 +8,12 @@ import (
 	"testing"
 )
 
-// vms is how many VMs are planned.
-var vms = flag.Int("vms", 1000, "how many VMs to plan")
-
-const (
-	module   = "github.com/virtrigaud/terraform-provider-virtrigaud"
-	planRuns = 3
+var (
+	vms      = flag.Int("vms", 1000, "how many VMs to plan")
+	planRuns = flag.Int("runs", 2, "how often to plan, of which the best counts")
 )
+
+const module = "github.com/virtrigaud/terraform-provider-virtrigaud"
 
 const planConfig = `
 terraform {
@@ -59,8 +58,8 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	for b.Loop() {
 		plan := []string{"plan", "-detailed-exitcode", "-no-color", "-input=false"}
-		us, floor, least := ours.best(planRuns, plan...), same.best(planRuns, plan...), tiny.best(planRuns, plan...)
-		b.Logf("terraform plan of %d VMs on the mock, refreshed, nothing to change, best of %d", *vms, planRuns)
+		us, floor, least := ours.best(*planRuns, plan...), same.best(*planRuns, plan...), tiny.best(*planRuns, plan...)
+		b.Logf("terraform plan of %d VMs on the mock, refreshed, nothing to change, best of %d", *vms, *planRuns)
 		b.Logf("  apply, once              %7.2f s wall %7.2f s CPU", made.wall.Seconds(), made.cpu.Seconds())
 		b.Logf("  this provider            %7.2f s wall %7.2f s CPU", us.wall.Seconds(), us.cpu.Seconds())
 		b.Logf("  nothing, same schema     %7.2f s wall %7.2f s CPU   ratio %.2f wall, %.2f CPU", floor.wall.Seconds(), floor.cpu.Seconds(),
