@@ -11,7 +11,8 @@
 //
 //   - It honours ctx. When ctx ends, the driver stops within seconds, cancels
 //     the hypervisor's own task where that can be done, and returns an error
-//     of code Canceled or Timeout.
+//     of code Canceled or Timeout; one that only waited for a lock until its
+//     time was over says Locked, for then nothing was done.
 //   - It returns an *Error whose Code says what the caller can do about it.
 //     What a driver lacks answers Unsupported; it is never silently ignored.
 //   - A write blocks until the hypervisor says done, reports on its way
