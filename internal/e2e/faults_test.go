@@ -168,12 +168,14 @@ resource "virtrigaud_vm" "blank" {
 	lab.AssertEmpty(t)
 }
 
-// TestDaemonRestartsDuringApply takes libvirtd away while VMs are made. What
-// cannot be finished is said, nothing is forgotten, and the next apply heals.
+// TestDaemonRestartsDuringApply takes libvirtd away while VMs are made, and again
+// while they get another disk. What cannot be finished says why, nothing is
+// forgotten or made twice, and the next apply heals.
 func TestDaemonRestartsDuringApply(t *testing.T) {
 	lab := libvirtlab.Start(t)
 	w := tfrun.New(t)
-	w.Write("main.tf", provider(lab.URI())+fmt.Sprintf(`
+	configure := func(more string) {
+		w.Write("main.tf", provider(lab.URI())+fmt.Sprintf(`
 resource "virtrigaud_image" "tiny" {
   name       = "tiny"
   local_path = %q
@@ -184,23 +186,45 @@ resource "virtrigaud_vm" "many" {
   name     = "many-${count.index}"
   image    = virtrigaud_image.tiny.id
   memory   = { size_mib = 128 }
-  disks    = { root = { size_gib = 1 } }
+  disks = {
+    root = { size_gib = 1 }
+    %s
+  }
   networks = { lan = { network = "default" } }
   shutdown = { timeout = "0s" }
   power_state = "stopped"
 }
-`, lab.TinyImage(t)))
-	apply := start(t, w, "apply", "-auto-approve")
-	apply.eventually("the first VM exists", func() bool { return len(lab.Domains(t)) > 0 })
-	lab.Restart(t)
-	if err := <-apply.done; err != nil && !strings.Contains(tfrun.Unwrap(apply.out.String()), "libvirt") {
-		t.Errorf("the failure does not name the cause:\n%s", apply.out.String())
+`, lab.TinyImage(t), more))
 	}
-	w.Apply()
+	volumes := func(part string) (n int) {
+		for _, name := range lab.Volumes(t, libvirtlab.Pool) {
+			if strings.Contains(name, part) {
+				n++
+			}
+		}
+		return n
+	}
+	interrupted := func(what string, begun func() bool) {
+		t.Helper()
+		apply := start(t, w, "apply", "-auto-approve")
+		apply.eventually(what, begun)
+		lab.Restart(t)
+		if err := <-apply.done; err != nil && !strings.Contains(tfrun.Unwrap(apply.out.String()), "connection to libvirtd") {
+			t.Errorf("the failure does not name the cause:\n%s", apply.out.String())
+		}
+		w.Apply()
+		w.EmptyPlan()
+	}
+	configure("")
+	interrupted("the first VM exists", func() bool { return len(lab.Domains(t)) > 0 })
 	if got := len(lab.Domains(t)); got != 6 {
 		t.Errorf("%d VMs exist, want 6", got)
 	}
-	w.EmptyPlan()
+	configure("data = { size_gib = 1 }")
+	interrupted("the first disk is there", func() bool { return volumes("data") > 0 })
+	if got := volumes("data"); got != 6 {
+		t.Errorf("%d data disks exist, want 6", got)
+	}
 	w.Destroy()
 	lab.AssertEmpty(t)
 }
