@@ -303,7 +303,6 @@ resource "virtrigaud_vm" "x" {
 		{"unknown network", vm(`networks = { lan = { network = "nowhere" } }`), []string{"nowhere", "default"}},
 		{"unknown image", vm("image = \"default/nothing\"\n  disks = { root = { size_gib = 1 } }"), []string{"default/nothing"}},
 		{"size zero", vm(`disks = { root = { size_gib = 0 } }`), []string{"size_gib", "between 1 and"}},
-		{"unknown key", vm(`cpu = { coers = 2 }`), []string{"cpu sets nothing", "cores"}},
 		{"unknown key of a disk", vm(`disks = { data = { size = 2 } }`), []string{`disks["data"]`, "size_gib"}},
 		{"gateway outside", vm(`networks = { lan = { network = "default", ipv4 = { address = "10.0.0.5/24", gateway = "10.9.0.1" } } }`), []string{"10.9.0.1"}},
 		{"what libvirt has not", vm(`fault_tolerance = true`), []string{"Fault Tolerance", "libvirt"}},
@@ -322,6 +321,24 @@ resource "virtrigaud_vm" "x" {
 		})
 	}
 	lab.AssertEmpty(t)
+}
+
+// TestMisspeltKey has a key that Terraform drops: the plan says that nothing is left.
+func TestMisspeltKey(t *testing.T) {
+	w := tfrun.New(t)
+	w.Write("main.tf", `
+provider "virtrigaud" {
+  mock = {}
+}
+
+resource "virtrigaud_vm" "x" {
+  name = "x"
+  cpu  = { coers = 2 }
+}
+`)
+	if out := tfrun.Unwrap(w.Must("plan")); !strings.Contains(out, "cpu sets nothing") || !strings.Contains(out, "cores") {
+		t.Errorf("the plan does not speak of it:\n%s", out)
+	}
 }
 
 // TestTakenName finds a VM of the same name that is not ours.

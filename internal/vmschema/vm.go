@@ -70,7 +70,7 @@ func commonAttributes() map[string]schema.Attribute {
 	maps.Copy(all, availabilityAttributes())
 	maps.Copy(all, observedAttributes())
 	all["power_state"] = powerAttributes()["power_state"]
-	refuseEmpty(all, "cpu", "memory", "placement", "high_availability", "drs", "libvirt")
+	noticeEmpty(all, "cpu", "memory", "placement", "high_availability", "drs", "libvirt")
 	return all
 }
 
@@ -83,7 +83,7 @@ func managedAttributes(ctx context.Context) map[string]schema.Attribute {
 		"wait_for":      waitForAttribute(),
 	}
 	maps.Copy(all, lifecycleAttributes(ctx))
-	refuseEmpty(all, "dns", "customization", "shutdown", "timeouts")
+	noticeEmpty(all, "dns", "customization", "shutdown", "timeouts")
 	return all
 }
 
