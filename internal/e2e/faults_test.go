@@ -327,6 +327,12 @@ resource "virtrigaud_vm" "x" {
 func TestMisspeltKey(t *testing.T) {
 	w := tfrun.New(t)
 	w.Write("main.tf", `
+terraform {
+  required_providers {
+    virtrigaud = { source = "virtrigaud/virtrigaud" }
+  }
+}
+
 provider "virtrigaud" {
   mock = {}
 }
