@@ -65,7 +65,42 @@ func Check(cat Catalogue, from, to *VMSpec, changes []Change, opts CheckOptions)
 			findings = append(findings, f)
 		}
 	}
+	if f, unseen := checkSeed(from, changes); unseen && !creating {
+		findings = append(findings, f)
+	}
 	return findings
+}
+
+// checkSeed says of a changed seed that a guest which has booted does not read
+// it: cloud-init does its work once for each instance id. One finding, at the
+// first of the changes, stands for all.
+func checkSeed(from *VMSpec, changes []Change) (Finding, bool) {
+	var seed []string
+	var first Path
+	for _, c := range changes {
+		p := c.Path.Generic()
+		switch {
+		case p == "cloud_init.instance_id":
+			return Finding{}, false
+		case p == "cloud_init", p == "dns", p == "networks.ipv4", p == "networks.ipv6", strings.HasPrefix(p, "cloud_init."):
+			if c.PartOfAddition() { // of an interface, which comes whole
+				continue
+			}
+			if first == "" {
+				first = c.Path
+			}
+			seed = append(seed, string(c.Path))
+		}
+	}
+	if first == "" {
+		return Finding{}, false
+	}
+	return Finding{
+		Path: first, Severity: SeverityWarning,
+		Summary: "A guest that has booted does not see this",
+		Detail: fmt.Sprintf("VM %q: %s will be written for cloud-init, which reads it at the guest's first boot only. ", from.Name, strings.Join(seed, ", ")) +
+			"Change cloud_init.instance_id too to have cloud-init run again at the next boot, or make the change inside the guest.",
+	}, true
 }
 
 func checkFeature(cat Catalogue, c Change) (Finding, bool) {

@@ -181,7 +181,7 @@ func (d *differ) disks(from, to map[string]Disk) {
 		switch {
 		case !exists:
 			d.newDisk(p, key, i, want)
-		case want.Volume != nil && (have.Volume == nil || *have.Volume != *want.Volume):
+		case !SameDisk(have, want):
 			// Another disk in the same slot: one goes, one comes.
 			d.add(Change{Path: p, Action: Remove, Key: key, From: have})
 			d.newDisk(p, key, i, want)
@@ -190,6 +190,16 @@ func (d *differ) disks(from, to map[string]Disk) {
 			d.diskOptions(p, key, have, want)
 		}
 	}
+}
+
+// SameDisk reports whether want can be had from the disk have in the same slot.
+// Another volume is another disk, and so is a disk of some size where have is a
+// volume: a volume's size is its own, so it is never asked for beside it.
+func SameDisk(have, want Disk) bool {
+	if want.Volume == nil {
+		return have.Volume == nil || want.SizeGiB == nil
+	}
+	return have.Volume != nil && *have.Volume == *want.Volume
 }
 
 func (d *differ) newDisk(p Path, key string, index int, want Disk) {
@@ -257,7 +267,7 @@ func (d *differ) nicOptions(p Path, key string, have, want NIC) {
 		}
 	}
 	scalar(d, p.Attr("network"), key, network, have.Network, want.Network)
-	scalar(d, p.Attr("vlan"), key, FeatureVLAN, have.VLAN, want.VLAN)
+	vlan(d, p.Attr("vlan"), key, have.VLAN, want.VLAN)
 	scalar(d, p.Attr("model"), key, "", have.Model, want.Model)
 	scalar(d, p.Attr("mac"), key, "", have.MAC, want.MAC)
 	scalar(d, p.Attr("mtu"), key, "", have.MTU, want.MTU)
@@ -265,6 +275,17 @@ func (d *differ) nicOptions(p Path, key string, have, want NIC) {
 	scalar(d, p.Attr("order"), key, "", have.Order, want.Order)
 	ip(d, p.Attr("ipv4"), key, have.IPv4, want.IPv4)
 	ip(d, p.Attr("ipv6"), key, have.IPv6, want.IPv6)
+}
+
+// vlan compares tags, where 0 is none: it asks for no feature, and where there
+// was no tag it changes nothing.
+func vlan(d *differ, p Path, key string, have, want *int64) {
+	switch {
+	case want == nil || *want != 0:
+		scalar(d, p, key, FeatureVLAN, have, want)
+	case have != nil && *have != 0:
+		scalar(d, p, key, "", have, want)
+	}
 }
 
 // ip compares static addresses, where nil is a value.

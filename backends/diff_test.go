@@ -67,6 +67,24 @@ func TestDiff(t *testing.T) {
 			disks(map[string]backends.Disk{"a": {Volume: new("v1")}}), disks(map[string]backends.Disk{"a": {Volume: new("v2")}}),
 			[]string{`remove disks["a"] []`, `add disks["a"] [disk_volume]`},
 		},
+		"a disk of its own in place of a volume": {
+			disks(map[string]backends.Disk{"a": {Volume: new("v1")}}), disks(map[string]backends.Disk{"a": {SizeGiB: one}}),
+			[]string{`remove disks["a"] []`, `add disks["a"] [disk_create]`},
+		},
+		"a volume left alone": {
+			disks(map[string]backends.Disk{"a": {Volume: new("v1")}}), disks(map[string]backends.Disk{"a": {}}), nil,
+		},
+		"no VLAN where there was one": {
+			nics(map[string]backends.NIC{"lan": {VLAN: two}}), nics(map[string]backends.NIC{"lan": {VLAN: new(int64(0))}}),
+			[]string{`set networks["lan"].vlan from 2 to 0 []`},
+		},
+		"no VLAN where there was none": {
+			nics(map[string]backends.NIC{"lan": {}}), nics(map[string]backends.NIC{"lan": {VLAN: new(int64(0))}}), nil,
+		},
+		"a VLAN where there was none": {
+			nics(map[string]backends.NIC{"lan": {VLAN: new(int64(0))}}), nics(map[string]backends.NIC{"lan": {VLAN: two}}),
+			[]string{`set networks["lan"].vlan from 0 to 2 [vlan]`},
+		},
 		"disks left alone": {
 			disks(map[string]backends.Disk{"a": {}}), disks(nil), nil,
 		},

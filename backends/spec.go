@@ -118,7 +118,7 @@ type CDROM struct {
 // NIC is one network interface of a VM.
 type NIC struct {
 	Network   *string // network, port group or bridge; libvirt also takes "bridge:NAME", "direct:DEVICE", "ovs:BRIDGE"
-	VLAN      *int64  // 1 to 4094
+	VLAN      *int64  // 1 to 4094; 0 is no tag
 	Model     *string // "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3"
 	MAC       *string // lower case, with colons
 	MTU       *int64  // bytes

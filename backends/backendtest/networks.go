@@ -181,6 +181,13 @@ func vlan(t *testing.T, e *Env) {
 	e.Apply(t, id, withNICs(spec, map[string]backends.NIC{
 		"lan": {Network: new(e.Seed.VLANNetwork), VLAN: new(int64(31))},
 	}), backends.Cold)
+	untagged := withNICs(spec, map[string]backends.NIC{
+		"lan": {Network: new(e.Seed.VLANNetwork), VLAN: new(int64(0))},
+	})
+	e.Apply(t, id, untagged, backends.Cold)
+	if tag := e.Read(t, id, backends.AspectConfig).Config.Networks["lan"].VLAN; tag != nil && *tag != 0 {
+		t.Errorf("the tag that was taken away is %d", *tag)
+	}
 }
 
 func distributed(t *testing.T, e *Env) {

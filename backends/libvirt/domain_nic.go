@@ -58,7 +58,11 @@ func setNICOptions(d *libvirtxml.DomainInterface, spec backends.NIC) {
 	if spec.Model != nil {
 		d.Model = &libvirtxml.DomainInterfaceModel{Type: *spec.Model}
 	}
-	if spec.VLAN != nil {
+	switch {
+	case spec.VLAN == nil:
+	case *spec.VLAN == 0:
+		d.VLan = nil
+	default:
 		d.VLan = &libvirtxml.DomainInterfaceVLan{Tags: []libvirtxml.DomainInterfaceVLanTag{{ID: uint(*spec.VLAN)}}}
 	}
 	if spec.MTU != nil {

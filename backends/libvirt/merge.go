@@ -39,7 +39,7 @@ func merge(from, to *backends.VMSpec) *backends.VMSpec {
 	if to.Disks != nil {
 		out.Disks = maps.Clone(to.Disks)
 		for key, disk := range out.Disks {
-			if had, ok := from.Disks[key]; ok && (disk.Volume == nil || had.Volume != nil && *had.Volume == *disk.Volume) {
+			if had, ok := from.Disks[key]; ok && backends.SameDisk(had, disk) {
 				out.Disks[key] = mergeDisk(had, disk)
 			}
 		}

@@ -20,7 +20,7 @@ func (b *Backend) checkNetwork(ctx context.Context, key string, nic backends.NIC
 	case "network":
 		return b.checkLibvirtNetwork(ctx, path, name, nic)
 	case "bridge", "direct":
-		if nic.VLAN != nil {
+		if deref(nic.VLAN) != 0 {
 			return noVLAN(path, network)
 		}
 		return b.checkInterface(ctx, path, name)
@@ -52,7 +52,7 @@ func (b *Backend) checkLibvirtNetwork(ctx context.Context, path backends.Path, n
 	if backends.CodeOf(err) == backends.NotFound {
 		return b.noNetwork(ctx, path, name)
 	}
-	if err != nil || nic.VLAN == nil {
+	if err != nil || deref(nic.VLAN) == 0 {
 		return err
 	}
 	network, err := parseXML[libvirtxml.Network]("network", text)

@@ -188,8 +188,8 @@ func validateNICs(spec *backends.VMSpec, _ *hostFacts) error {
 		if key == "" || !isXMLText(key) {
 			return invalid("networks", "%q is no key for a network", key)
 		}
-		if nic.VLAN != nil && (*nic.VLAN < 1 || *nic.VLAN > 4094) {
-			return invalid(p.Attr("vlan"), "%d is not a VLAN; they are 1 to 4094", *nic.VLAN)
+		if nic.VLAN != nil && (*nic.VLAN < 0 || *nic.VLAN > 4094) {
+			return invalid(p.Attr("vlan"), "%d is not a VLAN; they are 1 to 4094, and 0 is none", *nic.VLAN)
 		}
 		if nic.MTU != nil && (*nic.MTU < 68 || *nic.MTU > 65535) {
 			return invalid(p.Attr("mtu"), "%d bytes is not an MTU; it is 68 to 65535", *nic.MTU)

@@ -185,6 +185,9 @@ func (b *Backend) completeNICs(w *world, m *machine) {
 		}
 		*n.MAC = strings.ToLower(*n.MAC)
 		taken[*n.MAC] = true
+		if value(n.VLAN) == 0 { // no tag
+			n.VLAN = nil
+		}
 		m.Spec.Networks[key] = n
 	}
 }

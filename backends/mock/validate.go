@@ -86,8 +86,8 @@ func validateMaxima(asked, s *backends.VMSpec) *backends.Error {
 }
 
 func validateNIC(p backends.Path, n backends.NIC) *backends.Error {
-	if n.VLAN != nil && (*n.VLAN < 1 || *n.VLAN > 4094) {
-		return refusal(backends.Invalid, p.Attr("vlan"), "VLAN %d is not between 1 and 4094", *n.VLAN)
+	if n.VLAN != nil && (*n.VLAN < 0 || *n.VLAN > 4094) {
+		return refusal(backends.Invalid, p.Attr("vlan"), "VLAN %d is not between 1 and 4094, or 0 for none", *n.VLAN)
 	}
 	if *n.MTU < 68 || *n.MTU > 65535 {
 		return refusal(backends.Invalid, p.Attr("mtu"), "MTU %d is not between 68 and 65535", *n.MTU)
