@@ -24,6 +24,8 @@ type ProviderData struct {
 	version string
 	open    func(context.Context) (backends.Backend, error)
 
+	inventory *Inventory
+
 	gate    chan struct{} // held while connecting, so that waiting honours ctx
 	mu      sync.Mutex
 	backend backends.Backend
@@ -35,7 +37,9 @@ type ProviderData struct {
 // NewProviderData returns data whose backend is made by open when it is first
 // wanted. kind is the driver that open makes; version is the provider's own.
 func NewProviderData(kind backends.Kind, version string, open func(context.Context) (backends.Backend, error)) *ProviderData {
-	return &ProviderData{kind: kind, version: version, open: open, gate: make(chan struct{}, 1)}
+	d := &ProviderData{kind: kind, version: version, open: open, gate: make(chan struct{}, 1)}
+	d.inventory = &Inventory{data: d, images: map[string]*listing[bool]{}, managed: map[backends.ID]bool{}}
+	return d
 }
 
 // Configured reports whether there is a hypervisor to ask.

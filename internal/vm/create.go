@@ -28,6 +28,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
 		return
 	}
+	r.data.Changing()
 	spec := plan.Spec()
 	withWriteOnly(spec, config)
 	spec.CreateToken = uuid.NewString()

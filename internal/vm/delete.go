@@ -34,6 +34,7 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 		r.data.AddError(&resp.Diagnostics, tfx.Delete, err)
 		return
 	}
+	r.data.Changing()
 	err = machine.Delete(ctx, b, backends.ID(deref(state.ID)), state.Shutdown.Options(), backends.DeleteOptions{KeepDisks: kept(state)})
 	r.data.AddError(&resp.Diagnostics, tfx.Delete, err)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 )
 
 // checkNewDisks refuses disks that are to be made and have no size: nothing
@@ -29,4 +30,46 @@ func checkNewDisks(diags *diag.Diagnostics, changes []backends.Change, to *backe
 		diags.AddAttributeError(path.Root("disks").AtMapKey(c.Key).AtName("size_gib"), "A new disk needs a size",
 			fmt.Sprintf("disks[%q] is to be made blank and has no size_gib. (Terraform drops unknown keys of an object: look for a misspelt one.)", c.Key))
 	}
+}
+
+// exchanges returns the keys of disks that a configuration may make other disks
+// of: it asks for another volume, or for a size where there was a volume. What is
+// not known yet may do so.
+func exchanges(config, prior tftypes.Value) map[string]bool {
+	keys := map[string]bool{}
+	var disks map[string]tftypes.Value
+	if all := attribute(prior, "disks"); !all.IsKnown() || all.IsNull() || all.As(&disks) != nil {
+		return nil
+	}
+	for key := range disks {
+		if attribute(config, "disks", key).IsNull() {
+			continue
+		}
+		had, volume := attribute(prior, "disks", key, "volume"), attribute(config, "disks", key, "volume")
+		if !volume.IsNull() {
+			keys[key] = !volume.IsKnown() || had.IsNull() || !volume.Equal(had)
+			continue
+		}
+		keys[key] = !had.IsNull() && !attribute(config, "disks", key, "size_gib").IsNull()
+	}
+	return keys
+}
+
+// released is what a plan shows of the volume of a disk that has none configured
+// and is to have a size.
+func released(config tftypes.Value, key string) tfx.Unset {
+	if attribute(config, "disks", key, "size_gib").IsKnown() {
+		return tfx.Clear
+	}
+	return tfx.Renew
+}
+
+// ofTheDisk reports whether p is an attribute that another disk in the same slot
+// has of its own.
+func ofTheDisk(p backends.Path) bool {
+	switch p.Generic() {
+	case "disks.size_gib", "disks.storage", "disks.provisioning", "disks.format", "disks.policy":
+		return true
+	}
+	return false
 }

@@ -2,7 +2,6 @@ package vm
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -40,6 +39,9 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 			asked := backends.Requirements(spec)
 			tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, &backends.VMSpec{}, spec, asked, backends.CheckOptions{}))
 			checkNewDisks(&resp.Diagnostics, asked, spec, req.Config.Raw)
+			if !resp.Diagnostics.HasError() {
+				r.checkInventory(ctx, &resp.Diagnostics, asked, spec.Image)
+			}
 		}
 		return
 	}
@@ -59,10 +61,10 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, step.from, step.to, step.changes,
 			backends.CheckOptions{Running: step.running(), Policy: policy}))
 		checkNewDisks(&resp.Diagnostics, step.changes, step.to, req.Config.Raw)
-		if step.reboot && step.running() {
-			resp.Diagnostics.AddAttributeWarning(path.Root("reboot_triggers"), "This change restarts the VM",
-				fmt.Sprintf("VM %q: reboot_triggers changed, so the VM is shut down and started again during apply.", deref(prior.Name)))
+		if !resp.Diagnostics.HasError() {
+			r.checkInventory(ctx, &resp.Diagnostics, step.changes, "")
 		}
+		step.announce(&resp.Diagnostics, attribute(req.Config.Raw, "cloud_init").IsNull())
 	}
 	resp.Plan.Raw = c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw,
 		renewing(unset(req.Plan.Raw, req.Config.Raw, req.State.Raw), step, info.Catalogue, policy, !req.Config.Raw.IsFullyKnown()))
@@ -94,6 +96,7 @@ func (c coder) settle(planned, config, prior tftypes.Value, rule func(backends.P
 func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 	version := attribute(config, "cloud_init", "user_data_wo_version")
 	altered := func(path ...string) bool { return !attribute(planned, path...).Equal(attribute(prior, path...)) }
+	exchanged := exchanges(config, prior)
 	return func(p backends.Path) tfx.Unset {
 		switch {
 		case p == "cloud_init.user_data" && !version.IsKnown():
@@ -102,6 +105,10 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 			return tfx.Clear // a secret that became write-only must not stay in state
 		case p == "cpu.max_cores" && altered("cpu", "cores"), p == "memory.max_mib" && altered("memory", "size_mib"):
 			return tfx.Renew // by default it follows the size
+		case p.Generic() == "disks.volume" && exchanged[p.Steps()[1].Name]:
+			return released(config, p.Steps()[1].Name)
+		case ofTheDisk(p) && exchanged[p.Steps()[1].Name]:
+			return tfx.Renew
 		case vmschema.InputOnly(p):
 			return tfx.Omit
 		}

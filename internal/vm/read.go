@@ -4,7 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -42,11 +47,13 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	switch {
 	case errors.Is(err, backends.ErrNotFound):
 		resp.State.RemoveResource(ctx)
+		warnOfOrphans(&resp.Diagnostics, prior)
 		return
 	case err != nil:
 		r.data.AddError(&resp.Diagnostics, tfx.Read, err)
 		return
 	}
+	r.data.Managed(id)
 	now := vmschema.Flatten(vm, info.Backend, known(prior))
 	resp.State.Raw = c.encode(ctx, now)
 }
@@ -60,4 +67,21 @@ func known(prior *vmschema.VM) *vmschema.VM {
 		return nil
 	}
 	return prior
+}
+
+// warnOfOrphans names the disks of a VM that is gone: whoever removed the VM may
+// have left them, and a VM made anew gets others.
+func warnOfOrphans(diags *diag.Diagnostics, gone *vmschema.VM) {
+	var left []string
+	for _, key := range slices.Sorted(maps.Keys(gone.Disks)) {
+		if d := gone.Disks[key]; d != nil && d.Path != nil && d.Volume == nil {
+			left = append(left, fmt.Sprintf("%s (%s)", key, *d.Path))
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	diags.AddWarning("A VM is gone, its disks may not be",
+		fmt.Sprintf("VM %q (id %s) does not exist any more, so it leaves state. If it was not deleted with its disks, these are left on the hypervisor: %s. "+
+			"Delete them there, or attach them to a VM (disks.*.volume).", deref(gone.Name), deref(gone.ID), strings.Join(left, ", ")))
 }

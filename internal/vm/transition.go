@@ -1,8 +1,12 @@
 package vm
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
@@ -16,14 +20,14 @@ type transition struct {
 	changes  []backends.Change
 	status   backends.PowerState // in which the prior state saw the VM
 	power    backends.PowerState // that the configuration asks for; "" is unmanaged
-	reboot   bool
+	reboot   bool                // the VM runs and is to be restarted, whatever changes
 }
 
 func newTransition(prior, plan, config *vmschema.VM) *transition {
 	t := &transition{
 		from: prior.Spec(), to: plan.Spec(),
 		status: backends.PowerState(deref(prior.Status)),
-		reboot: prior.RebootTriggers != nil && plan.RebootTriggers != nil && !maps.Equal(prior.RebootTriggers, plan.RebootTriggers),
+		reboot: backends.PowerState(deref(prior.Status)) == backends.Running && prior.RebootTriggers != nil && plan.RebootTriggers != nil && !maps.Equal(prior.RebootTriggers, plan.RebootTriggers),
 	}
 	if config != nil {
 		t.power = backends.PowerState(deref(config.PowerState))
@@ -38,6 +42,20 @@ func newTransition(prior, plan, config *vmschema.VM) *transition {
 	}
 	t.changes = backends.Diff(t.from, t.to)
 	return t
+}
+
+// announce warns of what the changes alone do not tell. seedDropped says that
+// the configuration has no cloud_init.
+func (t *transition) announce(diags *diag.Diagnostics, seedDropped bool) {
+	if t.reboot && t.running() {
+		diags.AddAttributeWarning(path.Root("reboot_triggers"), "This change restarts the VM",
+			fmt.Sprintf("VM %q: reboot_triggers changed, so the VM is shut down and started again during apply.", t.from.Name))
+	}
+	if t.from.CloudInit != nil && seedDropped {
+		diags.AddAttributeWarning(path.Root("cloud_init"), "The cloud-init data stays with the VM",
+			fmt.Sprintf("VM %q: cloud_init is no longer configured, and what the VM has is left as it is: a guest that has booted has used it already. "+
+				"It only leaves state; an import finds it again. To empty it, keep cloud_init and set user_data = \"\", users = [] and so on.", t.from.Name))
+	}
 }
 
 // touches reports whether anything is to be done on the hypervisor.
@@ -68,6 +86,16 @@ func (t *transition) restarts(cat backends.Catalogue, policy backends.RestartPol
 		}
 	}
 	return false
+}
+
+// rewritesUserData reports whether write-only user data is to be written again.
+// Without that the hypervisor keeps what it has, whatever the configuration says.
+func (t *transition) rewritesUserData() bool {
+	if t.to.CloudInit == nil || t.to.CloudInit.UserDataVersion == nil {
+		return false
+	}
+	had := t.from.CloudInit
+	return had == nil || had.UserDataVersion == nil || *had.UserDataVersion != *t.to.CloudInit.UserDataVersion
 }
 
 // migrates reports whether the VM changes its host.

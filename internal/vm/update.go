@@ -25,8 +25,11 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		r.data.AddError(&resp.Diagnostics, tfx.Update, err)
 		return
 	}
+	r.data.Changing()
 	step := newTransition(prior, plan, config)
-	withWriteOnly(step.to, config)
+	if step.rewritesUserData() {
+		withWriteOnly(step.to, config)
+	}
 	id := backends.ID(deref(prior.ID))
 	if step.touches() {
 		if err := machine.Apply(ctx, b, id, step.update(plan)); err != nil {

@@ -57,7 +57,7 @@ func networksAttribute() schema.Attribute {
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"network": text("Network, port group or bridge to connect to. libvirt also takes `bridge:NAME`, `direct:DEVICE` (macvtap) and `ovs:BRIDGE`. Default: the provider's. Changed in place.",
 				stringvalidator.LengthAtLeast(1)),
-			"vlan":  integer("VLAN tag, 1 to 4094. Default: untagged. libvirt needs an Open vSwitch bridge for it, and a restart to change it.", int64validator.Between(1, 4094)),
+			"vlan":  integer("VLAN tag, 1 to 4094; 0 is no tag, and takes away one that is there. Default: untagged at creation, later as it is. libvirt needs an Open vSwitch bridge for it, and a restart to change it.", int64validator.Between(0, 4094)),
 			"model": text("Device that the guest sees: `virtio`, `e1000`, `e1000e`, `rtl8139` or `vmxnet3`. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")),
 			"mac": schema.StringAttribute{
 				MarkdownDescription: "MAC address, such as `52:54:00:12:34:56`; letter case means nothing. Default: one that the hypervisor chooses and that is then kept. Changing it restarts a running VM.",
@@ -158,7 +158,7 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 	for key, n := range vm.Config.Networks {
 		p, status := value(prior[key]), vm.Networks[key]
 		nic := &NIC{
-			Network: or(n.Network, p.Network), VLAN: or(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
+			Network: or(n.Network, p.Network), VLAN: tag(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
 			MAC: or(or(some(status.MAC), n.MAC), p.MAC), MTU: or(n.MTU, p.MTU), Connected: or(n.Connected, p.Connected),
 			Order: or(n.Order, p.Order), IPv4: p.IPv4, IPv6: p.IPv6,
 			IPAddresses: addresses(vm, status, p),
@@ -169,6 +169,15 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 		out[key] = nic
 	}
 	return out
+}
+
+// tag is the observed VLAN. An interface without one is shown as 0 where there
+// was a tag before or 0 was asked for, and as null where nobody ever spoke of it.
+func tag(observed, prior *int64) *int64 {
+	if observed == nil && prior != nil {
+		return new(int64)
+	}
+	return observed
 }
 
 // addresses are those that the VM has. A running VM whose agent is silent keeps

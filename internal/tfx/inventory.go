@@ -1,0 +1,147 @@
+package tfx
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// inventoryTime bounds one list: a plan does not wait long for what it can do without.
+const inventoryTime = 30 * time.Second
+
+// Inventory is what a plan knows of the hypervisor beside the VMs in state. Each
+// list is read when it is first wanted and then shared by all VMs of the process.
+//
+// Whatever cannot be read counts as not known, and so does everything from the
+// first change that this process makes: lists that are older than the change
+// would accuse what it has made or freed.
+type Inventory struct {
+	data     *ProviderData
+	networks listing[[]backends.Network]
+	storages listing[[]backends.Storage]
+	hosts    listing[[]backends.Host]
+	vms      listing[[]backends.VMSummary]
+
+	mu      sync.Mutex
+	images  map[string]*listing[bool]
+	managed map[backends.ID]bool
+	changed bool
+}
+
+// Inventory returns the inventory of the hypervisor, the same one each time.
+func (d *ProviderData) Inventory() *Inventory { return d.inventory }
+
+// Changing says that this process is about to change the hypervisor. It may be
+// called on nil.
+func (d *ProviderData) Changing() {
+	if d == nil {
+		return
+	}
+	d.inventory.mu.Lock()
+	defer d.inventory.mu.Unlock()
+	d.inventory.changed = true
+}
+
+// Managed says that Terraform has a VM in state. It may be called on nil.
+func (d *ProviderData) Managed(id backends.ID) {
+	if d == nil {
+		return
+	}
+	d.inventory.mu.Lock()
+	defer d.inventory.mu.Unlock()
+	d.inventory.managed[id] = true
+}
+
+// Networks lists what interfaces can be connected to; ok is false where nobody knows.
+func (v *Inventory) Networks(ctx context.Context) (all []backends.Network, ok bool) {
+	return ask(ctx, v, &v.networks, backends.Backend.Networks)
+}
+
+// Storages lists what disks can be placed on.
+func (v *Inventory) Storages(ctx context.Context) (all []backends.Storage, ok bool) {
+	return ask(ctx, v, &v.storages, backends.Backend.Storages)
+}
+
+// Hosts lists the machines that run VMs.
+func (v *Inventory) Hosts(ctx context.Context) (all []backends.Host, ok bool) {
+	return ask(ctx, v, &v.hosts, backends.Backend.Hosts)
+}
+
+// Stranger returns the VM that has a name and that Terraform does not have in
+// state. What is in state may be about to go, or to be named otherwise.
+func (v *Inventory) Stranger(ctx context.Context, name string) (vm backends.VMSummary, ok bool) {
+	all, known := ask(ctx, v, &v.vms, func(b backends.Backend, ctx context.Context) ([]backends.VMSummary, error) {
+		return b.ListVMs(ctx, backends.VMFilter{})
+	})
+	if !known {
+		return backends.VMSummary{}, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, vm := range all {
+		if vm.Name == name && !v.managed[vm.ID] {
+			return vm, true
+		}
+	}
+	return backends.VMSummary{}, false
+}
+
+// NoImage reports whether the hypervisor says that there is no image of an id.
+func (v *Inventory) NoImage(ctx context.Context, id string) bool {
+	v.mu.Lock()
+	one := v.images[id]
+	if one == nil {
+		one = &listing[bool]{}
+		v.images[id] = one
+	}
+	v.mu.Unlock()
+	missing, ok := ask(ctx, v, one, func(b backends.Backend, ctx context.Context) (bool, error) {
+		_, err := b.GetImage(ctx, id)
+		if backends.CodeOf(err) == backends.NotFound {
+			return true, nil
+		}
+		return false, err
+	})
+	return ok && missing
+}
+
+// listing is one answer of the hypervisor, asked for once.
+type listing[T any] struct {
+	gate   sync.Mutex
+	asked  bool
+	known  bool
+	answer T
+}
+
+func ask[T any](ctx context.Context, v *Inventory, l *listing[T], read func(backends.Backend, context.Context) (T, error)) (answer T, ok bool) {
+	if v.stale() {
+		return answer, false
+	}
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	if !l.asked {
+		b, _, err := v.data.Connect(ctx)
+		if err != nil {
+			return answer, false
+		}
+		bounded, cancel := context.WithTimeout(ctx, inventoryTime)
+		defer cancel()
+		answer, err := read(b, bounded)
+		if err != nil && ctx.Err() != nil { // interrupted, which says nothing
+			return answer, false
+		}
+		l.asked, l.known, l.answer = true, err == nil, answer
+	}
+	if v.stale() { // since
+		return answer, false
+	}
+	return l.answer, l.known
+}
+
+func (v *Inventory) stale() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.changed
+}

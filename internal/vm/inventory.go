@@ -1,0 +1,111 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
+)
+
+// checkInventory warns of names that a plan newly asks for and the hypervisor
+// does not have, and of a VM name that it has already. They are warnings, not
+// errors, because the same apply may make what is missing, or free what is
+// taken, through another resource or another provider. What does not change
+// costs no call.
+func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, changes []backends.Change, image string) {
+	s := stock{Inventory: r.data.Inventory(), kind: r.data.Kind(), diags: diags}
+	if image != "" {
+		s.image(ctx, "image", image)
+	}
+	for _, c := range changes {
+		want, ok := c.To.(string)
+		if !ok || want == "" {
+			continue
+		}
+		switch c.Path.Generic() {
+		case "name":
+			s.name(ctx, c.Path, want)
+		case "networks.network":
+			s.network(ctx, c.Path, want)
+		case "disks.storage", "placement.storage":
+			if all, ok := s.Storages(ctx); ok {
+				s.among(c.Path, "storage", want, named(all, func(s backends.Storage) string { return s.Name }))
+			}
+		case "placement.host":
+			if all, ok := s.Hosts(ctx); ok {
+				s.among(c.Path, "host", want, named(all, func(h backends.Host) string { return h.Name }))
+			}
+		case "cdrom.iso":
+			s.image(ctx, c.Path, want)
+		}
+	}
+}
+
+// stock holds what is asked for against an inventory.
+type stock struct {
+	*tfx.Inventory
+	kind  backends.Kind
+	diags *diag.Diagnostics
+}
+
+func (s stock) name(ctx context.Context, at backends.Path, want string) {
+	if vm, taken := s.Stranger(ctx, want); taken {
+		s.warn(at, "A VM has this name already", "%s has a VM %q now, which is not in this state (id %s). The apply fails unless that VM is gone or has another name by then. "+
+			"To manage it here, import it by its id; else choose another name.", s.kind, want, vm.ID)
+	}
+}
+
+// network checks a name as the hypervisor lists it. Names with a prefix that no
+// listed one has, such as "direct:" for a device of the host, are not listed.
+func (s stock) network(ctx context.Context, at backends.Path, want string) {
+	all, ok := s.Networks(ctx)
+	if !ok {
+		return
+	}
+	names := named(all, func(n backends.Network) string { return n.Name })
+	if prefix, _, ok := strings.Cut(want, ":"); ok && !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, prefix+":") }) {
+		return
+	}
+	s.among(at, "network", want, names)
+}
+
+func (s stock) among(at backends.Path, what, want string, names []string) {
+	if slices.Contains(names, want) {
+		return
+	}
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	has := "It has none at all."
+	if len(quoted) > 0 {
+		has = "It has " + strings.Join(quoted, ", ") + "."
+	}
+	s.warn(at, "No such "+what, "%s has no %s %q now. The apply fails unless it is made before the VM. %s", s.kind, what, want, has)
+}
+
+func (s stock) image(ctx context.Context, at backends.Path, id string) {
+	if s.NoImage(ctx, id) {
+		s.warn(at, "No such image", "%s has no image %q now. The apply fails unless it is made before the VM. "+
+			"An image's id is what virtrigaud_image has as id.", s.kind, id)
+	}
+}
+
+func (s stock) warn(at backends.Path, summary, format string, args ...any) {
+	s.diags.AddAttributeWarning(tfx.Path(at), summary, fmt.Sprintf(format, args...))
+}
+
+// named are the names of all, sorted.
+func named[T any](all []T, name func(T) string) []string {
+	names := make([]string, len(all))
+	for i, one := range all {
+		names[i] = name(one)
+	}
+	slices.Sort(names)
+	return names
+}
