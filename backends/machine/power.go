@@ -33,6 +33,7 @@ func SetPower(ctx context.Context, b backends.Backend, id backends.ID, want back
 			return backends.Wrap(b.SetPower(ctx, id, backends.PowerOff), "stop", object)
 		}
 		return backends.Wrap(Stop(ctx, b, id, stop), "stop", object)
+	case backends.Paused, backends.Unknown:
 	}
 	return backends.Errorf(backends.Invalid, "switch", object, "%q is not a power state to ask for", want)
 }

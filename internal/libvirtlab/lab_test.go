@@ -61,7 +61,7 @@ func boot(t *testing.T, l *Lab, name, image, seed string) {
 
 func waitForAgent(t *testing.T, l *Lab, name string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	for {
 		_, err := l.TryVirsh(ctx, "qemu-agent-command", name, `{"execute":"guest-ping"}`)
