@@ -45,7 +45,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureThinProvisioning: full(),
 	b.FeatureThickDisks:       full("Preallocated."),
 	b.FeatureStoragePolicies:  no("libvirt has no storage policies; choose a pool."),
-	b.FeatureStoragePools:     full("Proved on directory pools; logical, zfs, rbd and iscsi pools use the same calls and were not available to the tests."),
+	b.FeatureStoragePools:     partial("Proved on directory pools only; logical, zfs, rbd and iscsi pools use the same calls and were not available to the tests."),
 
 	b.FeatureNetwork:             full(),
 	b.FeatureMultipleNICs:        full(),
@@ -93,7 +93,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureAlerting:          no("libvirt raises no alarms."),
 	b.FeatureHistoricalMetrics: no("libvirt keeps no history."),
 	b.FeatureConsoleGeneration: no(later),
-	b.FeatureAgentIntegration:  full("Addresses by agent, DHCP lease or ARP; operating system by agent."),
+	b.FeatureAgentIntegration:  full("Addresses by agent or DHCP lease, else from the host's ARP table (not proved: the libvirt of the tests cannot read it); operating system by agent."),
 
 	b.FeatureUEFI:           full("With firmware variables of its own for each VM."),
 	b.FeatureSecureBoot:     full("Needs the q35 machine type and firmware with enrolled keys on the host."),

@@ -63,13 +63,30 @@ func (b *Backend) addHeard(ctx context.Context, r *reading) {
 	if err != nil {
 		return // an address less, no reason to fail
 	}
-	heard := &backends.Guest{Interfaces: interfacesOf(ifaces)}
 	for key, status := range r.vm.Networks {
 		if len(status.Addresses) == 0 {
-			status.Addresses, _ = guestAddresses(heard, status.MAC)
+			status.Addresses = heardAddresses(ifaces, status.MAC)
 			r.vm.Networks[key] = status
 		}
 	}
+}
+
+// heardAddresses picks the addresses of a MAC out of the host's ARP table. The names in it are those
+// of the host's devices, such as vnet0, and say nothing.
+func heardAddresses(ifaces []rpc.DomainInterface, mac string) []string {
+	var addresses []string
+	for _, i := range interfacesOf(ifaces) {
+		if !strings.EqualFold(i.MAC, mac) {
+			continue
+		}
+		for _, a := range i.Addresses {
+			if isUsable(a) && !slices.Contains(addresses, a) {
+				addresses = append(addresses, a)
+			}
+		}
+	}
+	sortAddresses(addresses)
+	return addresses
 }
 
 // leases reads the DHCP leases of the networks that the VMs are on, by MAC. A network

@@ -140,6 +140,9 @@ func (e *edit) coldChange(ctx context.Context, c backends.Change) error {
 	case "description":
 		x.Description = deref(e.to.Description)
 	case "guest_os":
+		if c.From == nil && m.Adopted {
+			break // its maker has set it up for its guest: this only says what that is
+		}
 		setGuestOS(x, e.to.GuestOS)
 	case "tpm":
 		m.HadTPM = m.HadTPM || hasTPM(x)

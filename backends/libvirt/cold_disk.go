@@ -19,7 +19,11 @@ func (e *edit) coldDisk(ctx context.Context, c backends.Change) error {
 		m.retire(c.Key)
 		return nil
 	}
-	if i >= 0 { // its volume is gone; the device goes with it
+	if i >= 0 {
+		if done, err := e.hasDisk(ctx, i, c.Key); done || err != nil {
+			return at(err, c.Path)
+		}
+		// Its volume is gone; the device goes with it.
 		x.Devices.Disks = slices.Delete(x.Devices.Disks, i, i+1)
 	}
 	device, err := e.newDisk(ctx, c.Key)
@@ -35,6 +39,20 @@ func (e *edit) coldDisk(ctx context.Context, c backends.Change) error {
 		setBootOrder(x, m)
 	}
 	return nil
+}
+
+// hasDisk reports whether a device is the disk that is to be added, by an earlier try:
+// its volume is there, and the one that is asked for.
+func (e *edit) hasDisk(ctx context.Context, i int, key string) (bool, error) {
+	ref := e.refOf(i, key)
+	if want := e.to.Disks[key].Volume; want != nil && *want != ref.String() {
+		return false, nil
+	}
+	_, err := e.findVolume(ctx, ref, pathOf(&e.d.xml.Devices.Disks[i]))
+	if isVolumeGone(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // lastBoot is the highest place in the boot order.

@@ -19,6 +19,10 @@ func (e *edit) coldNIC(ctx context.Context, c backends.Change) error {
 		e.seed = true
 		return nil
 	}
+	if findNIC(x, m, c.Key) >= 0 { // by an earlier try
+		e.seed = true
+		return nil
+	}
 	nic, err := e.newNIC(ctx, c.Key)
 	if err != nil {
 		return err
@@ -38,7 +42,7 @@ func (e *edit) newNIC(ctx context.Context, key string) (nicDevice, error) {
 	if err != nil {
 		return nicDevice{}, err
 	}
-	defer release()
+	e.releases = append(e.releases, release)
 	e.d.mark.setNIC(nicMark{Key: key, MAC: macs[key], Order: spec.Order})
 	return nicDevice{key: key, mac: macs[key], network: e.networkFor(spec), spec: spec}, nil
 }
@@ -72,7 +76,7 @@ func (e *edit) nicOptions(ctx context.Context, c backends.Change) error {
 		if err != nil {
 			return err
 		}
-		defer release()
+		e.releases = append(e.releases, release)
 		nic.MAC = &libvirtxml.DomainInterfaceMAC{Address: macs[c.Key]}
 		entry := nicMark{Key: c.Key, Order: want.Order, MAC: macs[c.Key]}
 		e.d.mark.setNIC(entry)

@@ -31,6 +31,9 @@ func (b *Backend) createVM(ctx context.Context, spec *backends.VMSpec) (backends
 	if h.arch != "x86_64" {
 		return "", backends.Errorf(backends.Unsupported, "", "", "the host %q runs %s guests, and this version makes x86_64 VMs only", h.hostname, h.arch)
 	}
+	if err := validateDomainType(spec, h); err != nil {
+		return "", err // says more than the catalogue
+	}
 	if err := refuse(h.narrow(catalogues.Libvirt()), &backends.VMSpec{}, spec, backends.Requirements(spec)); err != nil {
 		return "", err
 	}
@@ -81,8 +84,11 @@ func (c *creation) adopt(ctx context.Context) (done bool, err error) {
 	if backends.CodeOf(err) == backends.NotFound {
 		return false, nil // gone meanwhile
 	}
+	if err != nil {
+		return false, err // not known whose it is
+	}
 	id := backends.ID(formatUUID(dom.UUID))
-	if err != nil || d.mark == nil || c.spec.CreateToken == "" || d.mark.Token != c.spec.CreateToken {
+	if d.mark == nil || c.spec.CreateToken == "" || d.mark.Token != c.spec.CreateToken {
 		return false, nameTaken(c.spec.Name, id)
 	}
 	c.id, c.uuid = id, string(id)

@@ -3,7 +3,9 @@ package libvirt
 import (
 	"cmp"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -207,6 +209,46 @@ func addRootPorts(d *libvirtxml.Domain) {
 		ports = append(ports, libvirtxml.DomainController{Type: "pci", Index: &index, Model: "pcie-root-port"})
 	}
 	d.Devices.Controllers = append(d.Devices.Controllers, ports...)
+}
+
+var pciBus = regexp.MustCompile(`<address type=['"]pci['"][^>]* bus=['"]0x([0-9a-fA-F]+)['"]`)
+
+// addSpareSlots gives a stopped q35 machine new spare ports for those that devices were
+// plugged into, and reports whether it had to.
+func addSpareSlots(d *libvirtxml.Domain) bool {
+	if d.OS.Type == nil || !isQ35(d.OS.Type.Machine) {
+		return false
+	}
+	text, err := d.Marshal()
+	if err != nil {
+		return false // whoever writes the definition says so
+	}
+	used := map[uint]bool{}
+	for _, match := range pciBus.FindAllStringSubmatch(text, -1) {
+		if n, err := strconv.ParseUint(match[1], 16, 16); err == nil {
+			used[uint(n)] = true
+		}
+	}
+	free, next := 0, uint(0)
+	for _, c := range d.Devices.Controllers {
+		if c.Type != "pci" || c.Index == nil {
+			continue
+		}
+		next = max(next, *c.Index+1)
+		if c.Model == "pcie-root-port" && !used[*c.Index] {
+			free++
+		}
+	}
+	// The number of ports that a definition begins with is an estimate: a few less are no reason.
+	if next == 0 || free > spareSlots/2 {
+		return false
+	}
+	for ; free < spareSlots; free++ {
+		index := next
+		d.Devices.Controllers = append(d.Devices.Controllers, libvirtxml.DomainController{Type: "pci", Index: &index, Model: "pcie-root-port"})
+		next++
+	}
+	return true
 }
 
 // isQ35 reports whether a machine type, canonical or not, is of the q35 family.

@@ -13,8 +13,8 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 )
 
-// bootTiny imports the quick guest's image and starts a VM from it, whose agent answers.
-func bootTiny(t *testing.T, l *libvirtlab.Lab, b *Backend, edit func(*backends.VMSpec)) (backends.ID, *backends.VMSpec) {
+// importTinyImage brings the quick guest's image into the pool, for the time of the test.
+func importTinyImage(t *testing.T, l *libvirtlab.Lab, b *Backend) string {
 	t.Helper()
 	path := l.TinyImage(t)
 	image, err := b.ImportImage(t.Context(), backends.ImageSpec{Name: "tiny.qcow2", Kind: "disk"}, backends.ImageSource{
@@ -31,8 +31,15 @@ func bootTiny(t *testing.T, l *libvirtlab.Lab, b *Backend, edit func(*backends.V
 			t.Error(err)
 		}
 	})
+	return image.ID
+}
+
+// bootTiny starts a VM from the quick guest's image, whose agent answers.
+func bootTiny(t *testing.T, l *libvirtlab.Lab, b *Backend, edit func(*backends.VMSpec)) (backends.ID, *backends.VMSpec) {
+	t.Helper()
+	image := importTinyImage(t, l, b)
 	spec := blank("guest")
-	spec.Image = image.ID
+	spec.Image = image
 	spec.Memory = backends.Memory{SizeMiB: ptr(int64(256)), MaxMiB: ptr(int64(384))}
 	spec.CPU = backends.CPU{Cores: ptr(int64(1)), MaxCores: ptr(int64(2))}
 	spec.Networks = map[string]backends.NIC{"lan": {}}

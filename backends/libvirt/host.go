@@ -3,8 +3,10 @@ package libvirt
 import (
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -187,14 +189,22 @@ func versionString(v uint64) string {
 	return fmt.Sprintf("%d.%d.%d", v/1000000, v/1000%1000, v%1000)
 }
 
+// withoutKVM says why there is no KVM.
+func (h *hostFacts) withoutKVM() string {
+	if h.kvmNote != "" {
+		return "the host's KVM does not work (" + h.kvmNote + ")"
+	}
+	return "the host has no KVM"
+}
+
 // narrow holds the static catalogue against what the host has.
 func (h *hostFacts) narrow(cat backends.Catalogue) backends.Catalogue {
 	if !h.kvm {
-		note := "The host has no KVM: VMs are emulated in software, which is slow."
-		if h.kvmNote != "" {
-			note = "The host's KVM does not work (" + h.kvmNote + "): VMs are emulated in software, which is slow."
-		}
-		cat = cat.Narrow(backends.FeatureVMCreate, backends.Full, note)
+		note := strings.ToUpper(h.withoutKVM()[:1]) + h.withoutKVM()[1:]
+		cat = cat.Narrow(backends.FeatureVMCreate, backends.Full, note+": VMs are emulated in software, which is slow.")
+		cat = cat.Narrow(backends.FeatureLibvirtOptions, backends.Full, note+": libvirt.domain_type is qemu only.")
+		cat.Accepts = maps.Clone(cat.Accepts)
+		cat.Accepts["libvirt.domain_type"] = []string{"qemu"}
 	}
 	if !h.uefi {
 		cat = cat.Narrow(backends.FeatureUEFI, backends.Unavailable, "The host has no UEFI firmware; install ovmf (edk2-ovmf) there.")

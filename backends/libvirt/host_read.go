@@ -95,7 +95,11 @@ func (b *Backend) readHost(ctx context.Context) (*hostFacts, error) {
 			return h, nil
 		}
 	}
-	used, err := b.readDomainCaps(ctx, h, h.domainType(nil))
+	usable := h.domainType(nil)
+	if !h.kvm {
+		usable = "qemu" // where KVM is asked for all the same, each VM is refused with the reason
+	}
+	used, err := b.readDomainCaps(ctx, h, usable)
 	if err != nil {
 		return nil, err
 	}

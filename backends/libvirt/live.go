@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	rpc "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -18,17 +19,39 @@ const both = rpc.DomainAffectLive | rpc.DomainAffectConfig
 func (e *edit) live(ctx context.Context, changes []backends.Change) error {
 	for _, c := range changes {
 		if err := e.liveChange(ctx, c); err != nil {
+			e.keep(ctx)
 			return err
 		}
 	}
 	if err := e.refresh(ctx); err != nil {
+		e.keep(ctx)
 		return err
 	}
 	e.d.mark.record(e.to)
 	if err := e.writeSeed(ctx); err != nil {
+		e.keep(ctx)
 		return err
 	}
 	return e.saveMark(ctx, e.dom, e.d, true)
+}
+
+// keepLimit bounds the writing down of what was done before an error.
+const keepLimit = 15 * time.Second
+
+// keep writes down what was done before an error or an interrupt: the mark, and the seed,
+// which lists the interfaces that the VM has now. A seed that cannot be written is for the
+// next change.
+func (e *edit) keep(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer cancel()
+	if err := e.refresh(ctx); err != nil {
+		return // what broke the change breaks this
+	}
+	dirty := e.seed
+	if err := e.writeSeed(ctx); err != nil {
+		e.d.mark.SeedStale = dirty
+	}
+	_ = e.saveMark(ctx, e.dom, e.d, true) // the first cause is told
 }
 
 // refresh reads the definition that the changes left, and keeps the mark in hand.
@@ -170,6 +193,9 @@ func (e *edit) liveDisk(ctx context.Context, c backends.Change) error {
 		return e.saveMark(ctx, e.dom, e.d, true)
 	}
 	if i := findDisk(e.d.xml, e.d.mark, c.Key); i >= 0 {
+		if done, err := e.hasDisk(ctx, i, c.Key); done || err != nil {
+			return at(err, path)
+		}
 		if err := e.unplugDisk(ctx, targetOf(&e.d.xml.Devices.Disks[i]), path); err != nil {
 			return err
 		}
@@ -189,7 +215,14 @@ func (e *edit) liveDisk(ctx context.Context, c backends.Change) error {
 	if err := e.plug(ctx, ptr(device.device())); err != nil {
 		return at(err, path)
 	}
-	return e.refresh(ctx)
+	if err := e.refresh(ctx); err != nil {
+		return err
+	}
+	if c.Key != rootKey {
+		return nil
+	}
+	setBootOrder(e.d.xml, e.d.mark) // at the next start
+	return e.define(ctx, e.d)
 }
 
 // ensureIOThread gives the VM the thread that a new disk wants.
@@ -211,6 +244,9 @@ func (e *edit) liveNIC(ctx context.Context, c backends.Change) error {
 		}
 		e.d.mark.dropNIC(c.Key)
 		return e.refresh(ctx)
+	}
+	if findNIC(e.d.xml, e.d.mark, c.Key) >= 0 { // by an earlier try
+		return nil
 	}
 	nic, err := e.newNIC(ctx, c.Key)
 	if err != nil {

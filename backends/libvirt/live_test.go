@@ -102,69 +102,6 @@ func wantCode(t *testing.T, err error, code backends.Code) *backends.Error {
 	return e
 }
 
-// TestFirmware starts a VM with every kind of firmware state, and takes the firmware
-// and the TPM from it. Nothing of them stays on the host, whichever way they go.
-func TestFirmware(t *testing.T) {
-	l := libvirtlab.Shared(t)
-	b := openLab(t, l)
-	spec := blank("secure")
-	spec.Firmware, spec.SecureBoot, spec.TPM = ptr("uefi"), ptr(true), ptr(true)
-	id := create(t, b, spec)
-	power(t, b, id, backends.PowerOn)
-	if len(l.NVRAM()) != 1 || len(l.TPMState()) != 1 {
-		t.Fatalf("firmware variables %v, TPM state %v, want one of each", l.NVRAM(), l.TPMState())
-	}
-	power(t, b, id, backends.PowerOff)
-
-	spec.SecureBoot = ptr(false)
-	change(t, b, id, spec, backends.Cold)
-	power(t, b, id, backends.PowerOn)
-	if files := l.NVRAM(); len(files) != 1 || strings.Contains(files[0], "secure") {
-		t.Errorf("firmware variables are %v, want those without keys only", files)
-	}
-	power(t, b, id, backends.PowerOff)
-
-	spec.Name = "renamed"
-	before := l.NVRAM()
-	change(t, b, id, spec, backends.Cold)
-	power(t, b, id, backends.PowerOn)
-	if after := l.NVRAM(); !slices.Equal(before, after) {
-		t.Errorf("the new name has other firmware variables: %v, before %v", after, before)
-	}
-	power(t, b, id, backends.PowerOff)
-
-	spec.Firmware, spec.TPM = ptr("bios"), ptr(false)
-	change(t, b, id, spec, backends.Cold)
-	if files := l.NVRAM(); len(files) != 0 {
-		t.Errorf("a BIOS left firmware variables: %v", files)
-	}
-	if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	l.AssertEmpty(t)
-}
-
-// TestRename_foreign keeps the firmware variables of a VM whose definition does not
-// say where they are.
-func TestRename_foreign(t *testing.T) {
-	l := libvirtlab.Shared(t)
-	b := openLab(t, l)
-	l.Define(t, "", `<domain type='qemu'><name>old</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
-		<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features></domain>`)
-	id := backends.ID(l.Virsh(t, "domuuid", "old"))
-	power(t, b, id, backends.PowerOn)
-	power(t, b, id, backends.PowerOff)
-	before := l.NVRAM()
-	change(t, b, id, &backends.VMSpec{Name: "new"}, backends.Cold)
-	power(t, b, id, backends.PowerOn)
-	if after := l.NVRAM(); len(after) != 1 || !slices.Equal(before, after) {
-		t.Errorf("firmware variables are %v, want %v still", after, before)
-	}
-	if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestForeign reads, changes and deletes a VM that was made elsewhere. Its volumes are not ours.
 func TestForeign(t *testing.T) {
 	l := libvirtlab.Shared(t)
@@ -208,63 +145,6 @@ func TestForeign(t *testing.T) {
 	}
 	if volumes := l.Volumes(t, "default"); !slices.Equal(volumes, []string{"theirs.qcow2"}) {
 		t.Errorf("volumes left: %v, want theirs only", volumes)
-	}
-}
-
-// TestVolumeGone plans a data disk anew whose volume somebody deleted, and makes it.
-func TestVolumeGone(t *testing.T) {
-	for name, remove := range map[string]func(*testing.T, *libvirtlab.Lab, backends.DiskStatus){
-		"through libvirt": func(t *testing.T, l *libvirtlab.Lab, s backends.DiskStatus) {
-			l.Virsh(t, "vol-delete", strings.TrimPrefix(s.VolumeID, "default/"), "default")
-		},
-		"below libvirt": func(t *testing.T, _ *libvirtlab.Lab, s backends.DiskStatus) {
-			if err := os.Remove(s.Path); err != nil {
-				t.Fatal(err)
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := libvirtlab.Shared(t)
-			b := openLab(t, l)
-			spec := blank("bereft")
-			spec.Disks["data"] = backends.Disk{SizeGiB: ptr(int64(2))}
-			id := create(t, b, spec)
-			remove(t, l, get(t, b, id).Disks["data"])
-
-			vm := get(t, b, id)
-			if _, there := vm.Config.Disks["data"]; there {
-				t.Fatal("the disk is reported as if it were there")
-			}
-			changes := backends.Diff(&vm.Config, spec)
-			if len(changes) == 0 || changes[0].Action != backends.Add || changes[0].Key != "data" {
-				t.Fatalf("the plan is %v, want the disk added", changes)
-			}
-			change(t, b, id, spec, backends.Cold)
-			power(t, b, id, backends.PowerOn)
-			if err := b.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-}
-
-// TestVMGone tells apart a VM that is gone from one that cannot be read.
-func TestVMGone(t *testing.T) {
-	l := libvirtlab.Shared(t)
-	b := openLab(t, l)
-	id := create(t, b, blank("doomed"))
-	volume := get(t, b, id).Disks["root"].VolumeID
-	l.Virsh(t, "undefine", "doomed")
-	got, err := b.GetVMs(t.Context(), []backends.ID{id, "no-uuid"}, everything)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantCode(t, got[id].Err, backends.NotFound)
-	wantCode(t, got["no-uuid"].Err, backends.NotFound)
-	wantCode(t, b.SetPower(t.Context(), id, backends.PowerOn), backends.NotFound)
-	wantCode(t, b.DeleteVM(t.Context(), id, backends.DeleteOptions{}), backends.NotFound)
-	if err := b.DeleteDisk(t.Context(), volume); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -462,6 +342,10 @@ func TestWhatIsThere(t *testing.T) {
 			func(s *backends.VMSpec) { s.Libvirt = &backends.LibvirtOptions{Machine: ptr("nope")} },
 			backends.Invalid, "libvirt.machine", "q35",
 		},
+		"domain type": {
+			func(s *backends.VMSpec) { s.Libvirt = &backends.LibvirtOptions{DomainType: ptr("kvm")} },
+			backends.Unsupported, "libvirt.domain_type", "qemu",
+		},
 		"model": {func(s *backends.VMSpec) { s.CPU.Model = ptr("host-passthrough") }, backends.Invalid, "cpu.model", "maximum"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -475,4 +359,13 @@ func TestWhatIsThere(t *testing.T) {
 		})
 	}
 	l.AssertEmpty(t) // nothing was made
+
+	info, err := b.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kvm := backends.Requirements(&backends.VMSpec{Name: "never", Libvirt: &backends.LibvirtOptions{DomainType: ptr("kvm")}})
+	if f := backends.Check(info.Catalogue, &backends.VMSpec{}, &backends.VMSpec{}, kvm, backends.CheckOptions{}); len(f) != 1 || f[0].Path != "libvirt.domain_type" {
+		t.Errorf("a plan without KVM on the host says %v of domain_type = kvm", f)
+	}
 }

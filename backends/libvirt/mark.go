@@ -38,6 +38,11 @@ type mark struct {
 	// HadTPM is set once a TPM was removed, whose state libvirt still keeps.
 	HadTPM bool `xml:"had-tpm,attr,omitempty"`
 
+	// SeedStale is set where the seed lags behind the VM: the next change writes it.
+	SeedStale bool `xml:"seed-stale,attr,omitempty"`
+	// Adopted is set on a VM that was made elsewhere.
+	Adopted bool `xml:"adopted,attr,omitempty"`
+
 	GuestOS          string `xml:"guest-os,attr,omitempty"`
 	Machine          string `xml:"machine,attr,omitempty"`
 	MaxCores         int64  `xml:"max-cores,attr,omitempty"`

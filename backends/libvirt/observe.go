@@ -162,7 +162,9 @@ func (d *domain) volumeOf(i int, key string, pools poolPaths) (storage.Ref, *dis
 // that the mark names, else the first that holds no seed.
 func (d *domain) userDrive() int {
 	if m := d.mark; m != nil && m.CDROM != nil {
-		return findTarget(d.xml, m.CDROM.Device)
+		if i := findTarget(d.xml, m.CDROM.Device); i >= 0 {
+			return i
+		}
 	}
 	for i := range d.xml.Devices.Disks {
 		disk := &d.xml.Devices.Disks[i]

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	rpc "github.com/digitalocean/go-libvirt"
@@ -10,6 +11,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
 )
 
 func TestSerialOf(t *testing.T) {
@@ -84,6 +86,21 @@ func TestGuestAddresses(t *testing.T) {
 	addresses, device := guestAddresses(g, "52:54:00:00:00:01")
 	if diff := cmp.Diff([]string{"10.0.0.5", "10.30.0.5", "2001:db8::5"}, addresses); diff != "" || device != "eth0" {
 		t.Errorf("on %q (-want +got):\n%s", device, diff)
+	}
+}
+
+// TestHeardAddresses takes what the host has heard of a NIC, whatever the host calls its end.
+func TestHeardAddresses(t *testing.T) {
+	heard := []rpc.DomainInterface{
+		{Name: "vnet0", Hwaddr: rpc.OptString{"52:54:00:AA:00:01"}, Addrs: []rpc.DomainIPAddr{{Addr: "fe80::1"}, {Addr: "2001:db8::5"}, {Addr: "10.0.0.5"}}},
+		{Name: "vnet1", Hwaddr: rpc.OptString{"52:54:00:aa:00:02"}, Addrs: []rpc.DomainIPAddr{{Addr: "10.1.0.5"}}},
+		{Name: "vnet2", Addrs: []rpc.DomainIPAddr{{Addr: "10.2.0.5"}}},
+	}
+	if diff := cmp.Diff([]string{"10.0.0.5", "2001:db8::5"}, heardAddresses(heard, "52:54:00:aa:00:01")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := heardAddresses(heard, "52:54:00:aa:00:03"); got != nil {
+		t.Errorf("an address that was never heard has %v", got)
 	}
 }
 
@@ -264,5 +281,63 @@ func TestLocks(t *testing.T) {
 	(<-got)()
 	if len(l.held) != 0 {
 		t.Errorf("locks that nobody has are kept: %v", l.held)
+	}
+}
+
+// TestWithoutKVM says why a VM cannot have KVM, whoever asks for it.
+func TestWithoutKVM(t *testing.T) {
+	asked, open := &backends.VMSpec{Libvirt: &backends.LibvirtOptions{DomainType: ptr("kvm")}}, &backends.VMSpec{}
+	absent, broken, works, configured := testHost(), testHost(), testHost(), testHost()
+	broken.kvmNote, works.kvm, configured.configured = "it has no SSE3", true, "kvm"
+	for _, c := range []struct {
+		name string
+		host *hostFacts
+		spec *backends.VMSpec
+		want string
+	}{
+		{"absent", absent, asked, "the host has no KVM"},
+		{"broken", broken, asked, "it has no SSE3"},
+		{"of the provider", configured, open, "the host has no KVM"},
+		{"works", works, asked, ""},
+		{"not asked", absent, open, ""},
+	} {
+		err := validateDomainType(c.spec, c.host)
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if e := wantCode(t, err, backends.Unsupported); e.Path != "libvirt.domain_type" || !strings.Contains(e.Error(), c.want) {
+			t.Errorf("%s: %v at %q", c.name, e, e.Path)
+		}
+	}
+	if got := works.narrow(catalogues.Libvirt()).Accepts["libvirt.domain_type"]; len(got) != 2 {
+		t.Errorf("with KVM the types are %q", got)
+	}
+}
+
+// TestGuestOSOfAForeignVM leaves alone what its maker set up: to say which system is in it
+// changes nothing. Another system does.
+func TestGuestOSOfAForeignVM(t *testing.T) {
+	d, err := parseDomain(`<domain type="kvm"><name>w</name><os><type>hvm</type></os><clock offset="localtime"><timer name="tsc" mode="native"/></clock>
+		<features><hyperv mode="passthrough"/></features></domain>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &edit{d: d, from: &backends.VMSpec{}, to: &backends.VMSpec{GuestOS: ptr("windows")}}
+	e.ensureMark()
+	before, _ := d.xml.Marshal()
+	if err := e.coldChange(t.Context(), backends.Change{Path: "guest_os", Action: backends.Set, To: "windows"}); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := d.xml.Marshal(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if err := e.coldChange(t.Context(), backends.Change{Path: "guest_os", Action: backends.Set, From: "linux", To: "windows"}); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := d.xml.Marshal(); after == before {
+		t.Error("another system changes nothing")
 	}
 }

@@ -114,9 +114,16 @@ func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backend
 	if err != nil {
 		return nil, err
 	}
-	found, err := b.overview(ctx, wanted, rpc.DomainStatsState|rpc.DomainStatsBlock)
+	found, failed, err := b.find(ctx, wanted, func(of []rpc.Domain) ([]runtimeFacts, error) {
+		return b.overview(ctx, of, rpc.DomainStatsState|rpc.DomainStatsBlock)
+	})
 	if err != nil {
 		return nil, err
+	}
+	for uuid, err := range failed {
+		for _, id := range asked[uuid] {
+			results[id] = backends.Result{Err: backends.Wrap(err, "read", backends.VMObject(string(id)))}
+		}
 	}
 	autostart := map[rpc.UUID]bool{}
 	if aspects&backends.AspectConfig != 0 && len(found) > 0 {
@@ -143,6 +150,56 @@ func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backend
 		}
 	}
 	return results, nil
+}
+
+// find reads domains in bulk. That one is missing in the answer does not mean that it is gone:
+// those are asked for one by one, and what libvirt says of each is in failed.
+func (b *Backend) find(ctx context.Context, wanted []rpc.Domain, bulk func([]rpc.Domain) ([]runtimeFacts, error)) (found []runtimeFacts, failed map[rpc.UUID]error, err error) {
+	if found, err = bulk(wanted); err != nil {
+		return nil, nil, err
+	}
+	missing := absent(wanted, found)
+	if len(missing) == 0 {
+		return found, nil, nil
+	}
+	errs := make([]error, len(missing))
+	indices := make([]int, len(missing))
+	for i := range indices {
+		indices[i] = i
+	}
+	each(indices, readers, func(i int) {
+		_, errs[i] = query(ctx, b, func(l *rpc.Libvirt) (rpc.Domain, error) { return l.DomainLookupByUUID(missing[i].UUID) })
+	})
+	failed = map[rpc.UUID]error{}
+	var there []rpc.Domain
+	for i, dom := range missing {
+		if errs[i] == nil {
+			there = append(there, dom)
+			continue
+		}
+		failed[dom.UUID] = errs[i]
+	}
+	if len(there) == 0 {
+		return found, failed, nil
+	}
+	again, err := bulk(there)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, dom := range absent(there, again) {
+		failed[dom.UUID] = backends.Errorf(backends.Transient, "", "", "the VM exists, but libvirt leaves it out of its statistics").
+			Advise("Check that the user may read the VM (the access rules of libvirtd), or try again.")
+	}
+	return append(found, again...), failed, nil
+}
+
+// absent returns those of wanted that were not found.
+func absent(wanted []rpc.Domain, found []runtimeFacts) []rpc.Domain {
+	have := make(map[rpc.UUID]bool, len(found))
+	for _, r := range found {
+		have[r.dom.UUID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(wanted), func(d rpc.Domain) bool { return have[d.UUID] })
 }
 
 // reading is one VM on its way from libvirt's answers to a VM.
@@ -248,12 +305,8 @@ func (b *Backend) findVolume(ctx context.Context, ref storage.Ref, path string) 
 	return b.store.Get(ctx, ref)
 }
 
-// isVolumeGone reports whether an error means that a volume does not exist. libvirt
-// remembers volumes: of one whose file was removed below it, it says that the file
-// cannot be opened.
-func isVolumeGone(err error) bool {
-	return err != nil && (answered(err, rpc.ErrNoStorageVol) || strings.Contains(err.Error(), "No such file or directory"))
-}
+// isVolumeGone reports whether an error means that a volume does not exist.
+func isVolumeGone(err error) bool { return answered(err, rpc.ErrNoStorageVol) }
 
 // readDomains reads definitions side by side.
 func (b *Backend) readDomains(ctx context.Context, of []runtimeFacts) ([]*domain, []error) {

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -50,6 +51,7 @@ func (b *Backend) reconfigure(ctx context.Context, dom rpc.Domain, r backends.Re
 	}
 	changes := slices.DeleteFunc(slices.Clone(r.Changes), backends.Change.PartOfAddition)
 	e.ensureMark()
+	defer e.releaseMACs()
 	defer b.macs.forget(dom.UUID)
 	if e.up && r.Mode == backends.Live {
 		err = e.live(ctx, changes)
@@ -76,6 +78,15 @@ type edit struct {
 
 	pools map[string]backends.Storage // read when the first disk needs them
 	seed  bool                        // the seed must be written anew
+
+	releases []func() // end the reservations of addresses
+}
+
+// releaseMACs is for the end of an edit, when the definition has the new addresses.
+func (e *edit) releaseMACs() {
+	for _, release := range e.releases {
+		release()
+	}
 }
 
 // admit checks that the changes can be made at all, before any of them is.
@@ -85,12 +96,18 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 		return err
 	}
 	from := e.d.observeSpec(nil, pools)
-	if touchesSeed(changes) {
+	e.seed = e.d.mark != nil && e.d.mark.SeedStale
+	if e.seed || touchesSeed(changes) {
 		if err := e.readSeed(ctx, e.d, &from); err != nil {
 			return err
 		}
 	}
 	e.from, e.to = &from, merge(&from, desired)
+	if slices.ContainsFunc(changes, func(c backends.Change) bool { return c.Path == "libvirt.domain_type" }) {
+		if err := validateDomainType(e.to, e.host); err != nil {
+			return err
+		}
+	}
 	cat := e.host.narrow(catalogues.Libvirt())
 	if err := refuse(cat, e.from, e.to, changes); err != nil {
 		return err
@@ -173,15 +190,7 @@ func touched(spec *backends.VMSpec, changes []backends.Change) *backends.VMSpec 
 
 // onlyNotes reports whether changes are about what no hardware depends on.
 func onlyNotes(changes []backends.Change) bool {
-	for _, c := range changes {
-		switch p := c.Path.Generic(); {
-		case p == "description", p == "tags", p == "settings", p == "placement.storage", p == "libvirt.autostart",
-			p == "disks.keep_on_destroy", isSeedPath(p):
-		default:
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(changes, func(c backends.Change) bool { return !c.IsNote() })
 }
 
 func isSeedPath(generic string) bool {
@@ -204,7 +213,7 @@ func (e *edit) ensureMark() {
 	if e.d.mark != nil {
 		return
 	}
-	m := &mark{Version: markVersion}
+	m := &mark{Version: markVersion, Adopted: true}
 	for i, key := range diskKeys(e.d.xml, nil) {
 		if key == "" {
 			continue
@@ -272,7 +281,37 @@ func (b *Backend) beforeStart(ctx context.Context, dom rpc.Domain) error {
 	if err != nil {
 		return err
 	}
-	return b.sweep(ctx, dom, d, false)
+	if err := b.sweep(ctx, dom, d, false); err != nil {
+		return err
+	}
+	ejected := b.ejectLostSeed(ctx, dom, d)
+	if m := d.mark; ejected || m != nil && !m.Adopted && addSpareSlots(d.xml) {
+		return b.define(ctx, d)
+	}
+	return nil
+}
+
+// ejectLostSeed takes a seed whose volume somebody deleted out of its drive, and reports
+// whether it had to: libvirt would not start the VM. A guest that was set up before does well without; the next change
+// of what the seed tells makes it anew.
+func (b *Backend) ejectLostSeed(ctx context.Context, dom rpc.Domain, d *domain) bool {
+	if d.mark == nil || d.mark.Seed == nil {
+		return false
+	}
+	i := findTarget(d.xml, d.mark.Seed.Device)
+	if i < 0 || d.xml.Devices.Disks[i].Source == nil {
+		return false
+	}
+	_, err := b.store.Get(ctx, d.mark.Seed.ref())
+	if !isVolumeGone(err) {
+		return false // it is there, or libvirt says at the start what is wrong with it
+	}
+	backends.Report(ctx, backends.Progress{
+		Op:     fmt.Sprintf("start without the cloud-init seed %s, which is gone", d.mark.Seed.ref()),
+		Object: backends.VMObject(dom.Name), Percent: -1,
+	})
+	d.xml.Devices.Disks[i].Source = nil
+	return true
 }
 
 // saveMark writes the mark alone, into the definition and into the running domain. That

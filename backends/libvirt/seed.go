@@ -96,25 +96,26 @@ func (e *edit) writeSeed(ctx context.Context) error {
 	if !e.seed || m.Seed == nil && !wantsSeed(e.to) {
 		return nil
 	}
-	e.seed = false
+	pools, err := e.poolsByName(ctx)
+	if err != nil {
+		return err
+	}
 	if m.Seed != nil {
 		iso, err := e.renderAgain(ctx)
 		if err != nil {
 			return err
 		}
-		_, err = e.store.WriteSmall(ctx, m.Seed.ref(), iso)
-		return err
-	}
-	pools, err := e.poolsByName(ctx)
-	if err != nil {
-		return err
+		v, err := e.store.WriteSmall(ctx, m.Seed.ref(), iso)
+		if err != nil {
+			return err
+		}
+		return e.insertSeed(ctx, v, pools[v.Pool].Kind)
 	}
 	pool := e.seedPool(e.to)
 	if err := checkSeedPool(pools, pool); err != nil {
 		return err
 	}
-	drive := driveDevice{target: freeTarget(driveBus, targets(e.d.xml)), bus: driveBus}
-	m.Seed = &seedMark{Device: drive.target, Pool: pool, Volume: volumeName(e.d.xml.Name, "seed", "iso", pools[pool].Kind)}
+	m.Seed = &seedMark{Device: freeTarget(driveBus, targets(e.d.xml)), Pool: pool, Volume: volumeName(e.d.xml.Name, "seed", "iso", pools[pool].Kind)}
 	if err := e.saveMark(ctx, e.dom, e.d, e.up); err != nil {
 		return err
 	}
@@ -126,16 +127,42 @@ func (e *edit) writeSeed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if drive.source, err = e.sourceOf(ctx, v, pools[pool].Kind); err != nil {
+	return e.insertSeed(ctx, v, pools[pool].Kind)
+}
+
+// insertSeed puts the seed into its drive, where it is not in it, and notes that it is
+// up to date. The drive is made where there is none.
+func (e *edit) insertSeed(ctx context.Context, v storage.Volume, poolKind string) error {
+	media, err := e.sourceOf(ctx, v, poolKind)
+	if err != nil {
 		return err
 	}
-	if e.up && e.mode == backends.Live {
-		if err := e.plug(ctx, ptr(drive.device())); err != nil {
-			return at(err, "cloud_init")
+	live := e.up && e.mode == backends.Live
+	target := e.d.mark.Seed.Device
+	switch i := findTarget(e.d.xml, target); {
+	case i >= 0 && pathOf(&e.d.xml.Devices.Disks[i]) != "":
+	case i >= 0: // ejected when its volume was gone
+		drive := e.d.xml.Devices.Disks[i]
+		drive.Source = media.xml()
+		if live {
+			if err := e.changeMedium(ctx, drive); err != nil {
+				return at(err, "cloud_init")
+			}
 		}
+		e.d.xml.Devices.Disks[i] = drive
+	default:
+		drive := driveDevice{target: target, bus: driveBus, source: media}.device()
+		if live {
+			if err := e.plug(ctx, &drive); err != nil {
+				return at(err, "cloud_init")
+			}
+		}
+		e.d.xml.Devices.Disks = append(e.d.xml.Devices.Disks, drive)
+	}
+	e.seed, e.d.mark.SeedStale = false, false
+	if live {
 		return e.refresh(ctx)
 	}
-	e.d.xml.Devices.Disks = append(e.d.xml.Devices.Disks, drive.device())
 	return nil
 }
 
@@ -147,6 +174,10 @@ func (e *edit) renderAgain(ctx context.Context) ([]byte, error) {
 		return renderSeed(e.to, e.d.xml.UUID, e.d.seedNICs())
 	}
 	old, err := e.store.ReadSmall(ctx, e.d.mark.Seed.ref())
+	if isVolumeGone(err) {
+		return nil, backends.Errorf(backends.Precondition, "", "", "the cloud-init seed %s is gone, and the write-only user data with it", e.d.mark.Seed.ref()).
+			At("cloud_init.user_data_wo").Advise("Raise cloud_init.user_data_wo_version, so that it is given again.")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -137,6 +137,15 @@ func validateMachine(spec *backends.VMSpec, h *hostFacts) error {
 	return nil
 }
 
+// validateDomainType refuses KVM, which the VM or the provider asks for, where it does not work.
+func validateDomainType(spec *backends.VMSpec, h *hostFacts) error {
+	if h.kvm || h.domainType(spec.Libvirt) != "kvm" {
+		return nil
+	}
+	return backends.Errorf(backends.Unsupported, "", "", "%s", h.withoutKVM()).At("libvirt.domain_type").
+		Advise("Use the type qemu, which emulates in software, or repair KVM on the host.")
+}
+
 func validateFirmware(spec *backends.VMSpec, _ *hostFacts) error {
 	machine := machineOf(spec)
 	if isTrue(spec.SecureBoot) {

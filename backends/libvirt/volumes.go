@@ -77,9 +77,9 @@ func (b *Backend) planVolume(ctx context.Context, spec *backends.VMSpec, key str
 		want.Provisioning = "thin"
 	}
 	if want.Format == "" {
-		want.Format = choose(hasFiles(pool.Kind), "qcow2", "raw")
+		want.Format = choose(storage.HasFiles(pool.Kind), "qcow2", "raw")
 	}
-	if want.Format == "qcow2" && !hasFiles(pool.Kind) {
+	if want.Format == "qcow2" && !storage.HasFiles(pool.Kind) {
 		return newVolume{}, invalid(path.Attr("format"), "the storage pool %q is of type %q and has no files, so its volumes are raw", name, pool.Kind)
 	}
 	if key == rootKey && spec.Image != "" {
@@ -277,22 +277,13 @@ func (b *Backend) deleteVolume(ctx context.Context, ref storage.Ref) error {
 	return err
 }
 
-// hasFiles reports whether the volumes of pools of a kind are files.
-func hasFiles(kind string) bool {
-	switch kind {
-	case "dir", "fs", "netfs", "vstorage":
-		return true
-	}
-	return false
-}
-
 var unfit = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // volumeName names a VM's volume: readable, and always new, so that what an earlier VM or an
 // earlier disk of the key left is never taken for it.
 func volumeName(vm, key, format, poolKind string) string {
 	name := plain(vm) + "-" + plain(key) + "-" + newUUID()[:8]
-	if hasFiles(poolKind) {
+	if storage.HasFiles(poolKind) {
 		name += "." + format
 	}
 	return name

@@ -60,7 +60,7 @@ func (c *Conn) Bulk(ctx context.Context) (*Bulk, error) {
 		g.closeFor(errClosed)
 		return nil, errClosed
 	}
-	b.unhook = context.AfterFunc(c.ctx, b.closeIdle)
+	b.unhook = context.AfterFunc(c.ctx, b.closeIdle) //nolint:contextcheck // the connection outlives the call that opens it
 	return b, nil
 }
 
@@ -133,7 +133,7 @@ func (b *Bulk) Upload(ctx context.Context, vol libvirt.StorageVol, offset uint64
 			return <-verdict
 		}
 		b.abort(procVolUpload)
-		<-verdict
+		<-verdict //nolint:errcheck // the first cause is at hand
 		return err
 	})
 }
@@ -237,7 +237,7 @@ const hangUpAfter = 3 * time.Second
 func (b *Bulk) bounded(ctx context.Context, fn func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(b.owner, func() { cancel(errClosed) })
+	stop := context.AfterFunc(b.owner, func() { cancel(errClosed) }) //nolint:contextcheck // the owner ends apart from the caller
 	defer stop()
 	b.setBusy(true)
 	defer b.setBusy(false)

@@ -257,10 +257,10 @@ func (c *Conn) watch(s *session, done <-chan error) {
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
-	case <-done:
+	case <-done: //nolint:errcheck // nobody is left to hear how it ended
 	case <-timer.C:
 		c.retire(s)
-		<-done
+		<-done //nolint:errcheck // likewise
 	}
 }
 

@@ -201,7 +201,7 @@ var texts = []struct {
 	{"out of memory", backends.Exhausted, "The host has not enough free memory."},
 	{"Failed to get \"write\" lock", backends.Precondition, "A disk is in use by another VM or program."},
 	{"Failed to get shared \"write\" lock", backends.Precondition, "A disk is in use by another VM or program."},
-	{"No more available PCI slots", backends.Precondition, "The running VM has no free slot left; stop it first."},
+	{"No more available PCI slots", backends.Exhausted, "The running VM has no free slot for another device. Stop and start it, which makes room for more, or apply the change with a restart."},
 	{"Unable to find any firmware", backends.Unsupported, "Install the UEFI firmware (package ovmf or edk2-ovmf) on the host."},
 	{"Unable to find any master var store", backends.Unsupported, "Install the UEFI firmware (package ovmf or edk2-ovmf) on the host."},
 	{"Permission denied", backends.Precondition, "The user that QEMU runs as on the host cannot use the file."},

@@ -56,7 +56,7 @@ func TestClassifyAnswers(t *testing.T) {
 		{libvirt.ErrInternalError, "internal error: qemu unexpectedly closed the monitor: cannot set up guest memory 'pc.ram': Cannot allocate memory", backends.Exhausted},
 		{libvirt.ErrNoMemory, "out of memory", backends.Exhausted},
 		{libvirt.ErrInternalError, `internal error: process exited while connecting to monitor: Failed to get "write" lock`, backends.Precondition},
-		{libvirt.ErrInternalError, "internal error: No more available PCI slots", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: No more available PCI slots", backends.Exhausted},
 		{libvirt.ErrSystemError, "Cannot access storage file '/p/a': No such file or directory", backends.Precondition},
 		{libvirt.ErrSystemError, "unable to connect to server at 'b:16509': Connection refused", backends.Transient},
 		{libvirt.ErrRPC, "internal error: client socket is closed", backends.Transient},

@@ -100,7 +100,7 @@ func (d sshDialer) dial(ctx context.Context) (net.Conn, error) {
 	// Closing the first connection ends all that runs through it.
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
-	c, err := d.through(ctx, raw)
+	c, err := d.through(raw)
 	if err != nil {
 		_ = raw.Close()
 		if cause := context.Cause(ctx); cause != nil {
@@ -112,7 +112,7 @@ func (d sshDialer) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // through logs in hop by hop and connects to libvirtd's socket on the last one.
-func (d sshDialer) through(ctx context.Context, raw net.Conn) (net.Conn, error) {
+func (d sshDialer) through(raw net.Conn) (net.Conn, error) {
 	var client *ssh.Client
 	link := raw
 	for i, h := range d.hops {

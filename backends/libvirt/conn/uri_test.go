@@ -50,7 +50,7 @@ func TestWrongURIs(t *testing.T) {
 		"qemu+://host/system":                  `"" is no transport`,
 		"qemu+ssh:///system":                   "names no host",
 		"qemu+unix://host/system":              `names the host "host"`,
-		"qemu:///sytem":                        `"/sytem" is no libvirt daemon`,
+		"qemu:///systems":                      `"/systems" is no libvirt daemon`,
 		"qemu+tcp://host:port/system":          "malformed",
 		"qemu+tcp://host:99999/system":         `"99999" is no port`,
 		"qemu+ssh://host/system?keyfle=/k":     `no parameter "keyfle"`,

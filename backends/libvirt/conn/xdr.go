@@ -76,14 +76,14 @@ func (d *decoder) uint32() uint32 {
 
 func (d *decoder) string() string {
 	n := uint64(d.uint32())
-	if padded := (n + 3) &^ 3; padded > uint64(len(d.b)) {
+	padded := (n + 3) &^ 3
+	if padded > uint64(len(d.b)) {
 		d.err = errShortAnswer
 		return ""
-	} else {
-		s := string(d.b[:n])
-		d.b = d.b[padded:]
-		return s
 	}
+	s := string(d.b[:n])
+	d.b = d.b[padded:]
+	return s
 }
 
 // parseError reads an error that libvirtd answered with.

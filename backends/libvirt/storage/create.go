@@ -14,7 +14,7 @@ import (
 // Spec asks for a volume.
 type Spec struct {
 	Ref
-	// CapacityBytes is what a guest sees. With From or Backing, 0 is their capacity.
+	// CapacityBytes is what a guest sees. With From, 0 is its capacity.
 	CapacityBytes int64
 	// Format is "qcow2" or "raw"; "" is qcow2, but raw for a thick copy, and where the
 	// pool has no files.
@@ -22,9 +22,6 @@ type Spec struct {
 	Provisioning string // "thin" (also "") or "thick" ("eager_zeroed" is the same)
 	// From is a volume whose content is copied, on the host, and converted to Format.
 	From *Ref
-	// Backing is a volume that is read where the new one was not written yet; it must
-	// outlive it unchanged. Format is then qcow2.
-	Backing *Ref
 }
 
 // Create makes a volume and returns it. A name that is taken is a Conflict. Nothing is left
@@ -44,11 +41,8 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 		return Volume{}, err
 	}
 	var origin *Volume
-	for _, ref := range []*Ref{spec.From, spec.Backing} {
-		if ref == nil {
-			continue
-		}
-		v, err := s.Get(ctx, *ref)
+	if spec.From != nil {
+		v, err := s.Get(ctx, *spec.From)
 		if err != nil {
 			return Volume{}, err
 		}
@@ -57,10 +51,10 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 	if spec, err = spec.complete(kind, origin); err != nil {
 		return Volume{}, err
 	}
-	if err := s.createXML(ctx, p, spec, origin); err != nil {
+	if err := s.createXML(ctx, p, spec); err != nil {
 		return Volume{}, err
 	}
-	v, err := s.finish(ctx, spec, filePool(kind))
+	v, err := s.finish(ctx, spec, HasFiles(kind))
 	if err != nil {
 		return Volume{}, s.undo(ctx, spec.Ref, err)
 	}
@@ -72,32 +66,25 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 	invalid := func(path backends.Path, format string, args ...any) error {
 		return backends.Errorf(backends.Invalid, "", "", format, args...).At(path)
 	}
-	files := filePool(poolKind)
+	files := HasFiles(poolKind)
 	if spec.Format == "" {
 		spec.Format = "qcow2"
 		thick := spec.Provisioning != "" && spec.Provisioning != "thin"
-		if spec.Backing == nil && (!files || thick && spec.From != nil) {
+		if !files || thick && spec.From != nil {
 			spec.Format = "raw"
 		}
 	}
 	switch {
-	case spec.From != nil && spec.Backing != nil:
-		return spec, backends.Errorf(backends.Internal, "", "", "a volume is either a copy or has a backing volume")
 	case spec.Format != "qcow2" && spec.Format != "raw":
 		return spec, invalid("format", "libvirt volumes are made as qcow2 or raw, not %q", spec.Format)
 	case spec.Format == "qcow2" && !files:
 		return spec, invalid("format", "a storage pool of type %q has no files, so its volumes are raw", poolKind)
-	case spec.Backing != nil && spec.Format != "qcow2":
-		return spec, invalid("format", "only a qcow2 volume can share another one copy-on-write")
 	}
 	switch spec.Provisioning {
 	case "", "thin":
 		spec.Provisioning = "thin"
 	case "thick", "eager_zeroed":
 		spec.Provisioning = "thick"
-		if spec.Backing != nil {
-			return spec, invalid("provisioning", "a volume that shares another one copy-on-write is thin")
-		}
 	default:
 		return spec, invalid("provisioning", "%q is no kind of provisioning; it is thin or thick", spec.Provisioning)
 	}
@@ -121,8 +108,8 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 }
 
 // createXML has libvirt make the volume once its pool is free.
-func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec, origin *Volume) error {
-	doc, err := spec.xml(origin)
+func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec) error {
+	doc, err := spec.xml()
 	if err != nil {
 		return err
 	}
@@ -144,7 +131,7 @@ func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec,
 	})
 }
 
-func (spec Spec) xml(origin *Volume) (string, error) {
+func (spec Spec) xml() (string, error) {
 	x := libvirtxml.StorageVolume{
 		Name: spec.Name, Capacity: sizeOf(spec.CapacityBytes), Allocation: sizeOf(0),
 		Target: &libvirtxml.StorageVolumeTarget{Format: &libvirtxml.StorageVolumeTargetFormat{Type: spec.Format}},
@@ -155,12 +142,6 @@ func (spec Spec) xml(origin *Volume) (string, error) {
 	if spec.Format == "qcow2" {
 		// Else libvirt makes the format of QEMU 0.10, which lacks what snapshots and discard need.
 		x.Target.Compat = "1.1"
-	}
-	if spec.Backing != nil {
-		x.BackingStore = &libvirtxml.StorageVolumeBackingStore{
-			Path:   origin.Path,
-			Format: &libvirtxml.StorageVolumeTargetFormat{Type: origin.Format},
-		}
 	}
 	return x.Marshal()
 }
@@ -195,8 +176,9 @@ func (s *Store) poolKind(ctx context.Context, p libvirt.StoragePool) (string, er
 	})
 }
 
-// filePool reports whether volumes of such pools are files.
-func filePool(kind string) bool {
+// HasFiles reports whether the volumes of pools of a kind are files, which have formats
+// and holes. Those of the others are raw.
+func HasFiles(kind string) bool {
 	switch kind {
 	case "dir", "fs", "netfs", "gluster", "vstorage":
 		return true

@@ -126,7 +126,7 @@ func (s *Store) earlier(ctx context.Context, ref Ref, spec backends.ImageSpec) (
 
 // checkContent refuses what libvirt cannot keep, before anything is transferred.
 func checkContent(spec backends.ImageSpec, pool backends.Storage, c *backends.Content) error {
-	files := filePool(pool.Kind)
+	files := HasFiles(pool.Kind)
 	switch {
 	case c.Format != "qcow2" && c.Format != "raw" && c.Format != "iso":
 		return backends.Errorf(backends.Unsupported, "", "", "the image is a %s, and libvirt takes qcow2, raw and iso", c.Format).
@@ -163,7 +163,7 @@ func (s *Store) transfer(ctx context.Context, ref Ref, m marker, c *backends.Con
 	}
 	// Of unknown length: the file grows as it is written.
 	size := max(c.Size, 512)
-	if err := s.createXML(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}, nil); err != nil {
+	if err := s.createXML(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}); err != nil {
 		return Volume{}, err
 	}
 	n, err := s.upload(ctx, ref, c.Reader, c.Size)

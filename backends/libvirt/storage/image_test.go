@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -336,81 +335,4 @@ func (e *endless) Read(p []byte) (int, error) {
 		e.then = nil
 	}
 	return len(p), nil
-}
-
-func TestRefusedImports(t *testing.T) {
-	l := libvirtlab.Shared(t)
-	s := store(t, l)
-	source, _ := from(diskFile(t, 8), diskimage.Checksum{})
-	l.DirPool(t, "idle")
-	l.Virsh(t, "pool-destroy", "idle")
-	vmdk := backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
-		return &backends.Content{Reader: io.NopCloser(failing{errors.New("read all the same")}), Format: "vmdk", Size: 10, VirtualSize: 10}, nil
-	}}
-	huge := backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
-		return &backends.Content{Reader: io.NopCloser(failing{errors.New("read all the same")}), Format: "qcow2", Size: 1 << 60, VirtualSize: 1 << 60}, nil
-	}}
-	str := func(s string) *string { return &s }
-	for name, c := range map[string]struct {
-		spec   backends.ImageSpec
-		source backends.ImageSource
-		code   backends.Code
-		path   backends.Path
-		said   string
-	}{
-		"no such pool":  {backends.ImageSpec{Name: "a", Storage: str("fast")}, source, backends.NotFound, "storage", "default"},
-		"idle pool":     {backends.ImageSpec{Name: "a", Storage: str("idle")}, source, backends.Precondition, "storage", "pool-start idle"},
-		"slash":         {backends.ImageSpec{Name: "a/b"}, source, backends.Invalid, "name", "no slash"},
-		"marker's name": {backends.ImageSpec{Name: "a.virtrigaud"}, source, backends.Invalid, "name", ".virtrigaud"},
-		"kind":          {backends.ImageSpec{Name: "a", Kind: "ova"}, source, backends.Unsupported, "kind", "ova"},
-		"from a VM":     {backends.ImageSpec{Name: "a"}, backends.ImageSource{VM: "1"}, backends.Unsupported, "vm_id", "VM"},
-		"format":        {backends.ImageSpec{Name: "a"}, vmdk, backends.Unsupported, "format", "qemu-img convert"},
-		"conversion":    {backends.ImageSpec{Name: "a", Format: str("qcow2")}, source, backends.Unsupported, "format", "image_conversion"},
-		"no ISO":        {backends.ImageSpec{Name: "a", Kind: "iso"}, source, backends.Invalid, "kind", "not an ISO"},
-		"no space":      {backends.ImageSpec{Name: "a"}, huge, backends.Exhausted, "storage", "MiB left"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := s.ImportImage(t.Context(), c.spec, c.source)
-			var e *backends.Error
-			if !errors.As(err, &e) || e.Code != c.code || e.Path != c.path || !strings.Contains(e.Error()+e.Remedy, c.said) {
-				t.Errorf("got %v (%+v)", err, e)
-			}
-		})
-	}
-
-	l.AssertEmpty(t)
-}
-
-func TestImagesInUseAreKept(t *testing.T) {
-	l := libvirtlab.Shared(t)
-	s := store(t, l)
-	source, _ := from(asQCOW2(t, diskFile(t, 8)), diskimage.Checksum{})
-	img, err := s.ImportImage(t.Context(), spec("base", "sha256:aa"), source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := Ref{"default", "base"}
-	clone, err := s.Create(t.Context(), Spec{Ref: Ref{"default", "clone"}, Backing: &base, CapacityBytes: 16 * mib})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = s.DeleteImage(t.Context(), img.ID)
-	wantCode(t, err, backends.Precondition)
-	if !strings.Contains(fmt.Sprint(err), `"default/clone"`) {
-		t.Errorf("the error does not name the clone: %v", err)
-	}
-	if err := s.Delete(t.Context(), clone.Ref); err != nil {
-		t.Fatal(err)
-	}
-	l.Define(t, "", `<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices><disk type='file'><source file='`+img.Path+`'/><target dev='vda'/></disk></devices></domain>`)
-	err = s.DeleteImage(t.Context(), img.ID)
-	wantCode(t, err, backends.Precondition)
-	if !strings.Contains(fmt.Sprint(err), `VM "web"`) {
-		t.Errorf("the error does not name the VM: %v", err)
-	}
-	l.Virsh(t, "undefine", "web")
-	if err := s.DeleteImage(t.Context(), img.ID); err != nil {
-		t.Error(err)
-	}
-	l.AssertEmpty(t)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/digitalocean/go-libvirt"
 
@@ -72,7 +73,7 @@ func (s *Store) target(ctx context.Context, ref Ref) (libvirt.StorageVol, bool, 
 			return found{}, err
 		}
 		v, err := l.StorageVolLookupByName(p, ref.Name)
-		return found{v, filePool(x.Type)}, err
+		return found{v, HasFiles(x.Type)}, err
 	})
 	return f.vol, f.files, err
 }
@@ -131,8 +132,9 @@ func contentError(ctx context.Context, err error) error {
 }
 
 // WriteSmall makes a raw volume that holds data, at most 64 MiB, for a seed or the like. It
-// replaces what has that name; data of the same length as before is written in place. Nothing
-// is left behind next to an error where nothing was there before.
+// replaces what has that name. A volume that is large enough is written in place, for a running
+// guest may have it open; zeros follow the data there. Nothing is left behind next to an error
+// where nothing was there before.
 func (s *Store) WriteSmall(ctx context.Context, ref Ref, data []byte) (Volume, error) {
 	v, err := s.writeSmall(ctx, ref, data)
 	return v, backends.Wrap(err, "write", volumeObject(ref))
@@ -147,8 +149,10 @@ func (s *Store) writeSmall(ctx context.Context, ref Ref, data []byte) (Volume, e
 	case isNoVolume(err):
 	case err != nil:
 		return Volume{}, err
-	case old.CapacityBytes == int64(len(data)) && old.Backing == "":
-		return old, s.put(ctx, ref, data)
+	case old.CapacityBytes >= int64(len(data)) && old.CapacityBytes <= maxSmall && old.Format != "qcow2":
+		// Block storage makes volumes of whole extents.
+		whole := append(slices.Clone(data), make([]byte, old.CapacityBytes-int64(len(data)))...)
+		return old, s.put(ctx, ref, whole)
 	default:
 		if err := s.Delete(ctx, ref); err != nil && !isNoVolume(err) {
 			return Volume{}, err
@@ -178,8 +182,7 @@ func (s *Store) put(ctx context.Context, ref Ref, data []byte) error {
 	return bulk.Upload(ctx, vol, 0, bytes.NewReader(data))
 }
 
-// ReadSmall reads a volume of at most 64 MiB. On block storage zeros may follow what
-// was written.
+// ReadSmall reads a volume of at most 64 MiB. Zeros may follow what was written.
 func (s *Store) ReadSmall(ctx context.Context, ref Ref) ([]byte, error) {
 	vol, _, err := s.target(ctx, ref)
 	if err != nil {
@@ -191,7 +194,7 @@ func (s *Store) ReadSmall(ctx context.Context, ref Ref) ([]byte, error) {
 	}
 	defer bulk.Close() //nolint:errcheck // never fails
 	data, err := readSmall(ctx, bulk, vol)
-	return data, backends.Wrap(err, "read", volumeObject(ref))
+	return data, backends.Wrap(s.recheck(ctx, ref, err), "read", volumeObject(ref))
 }
 
 func readSmall(ctx context.Context, bulk *conn.Bulk, vol libvirt.StorageVol) ([]byte, error) {

@@ -32,18 +32,37 @@ func (s *Store) Get(ctx context.Context, ref Ref) (Volume, error) {
 		}
 		return describe(l, found)
 	})
-	return v, backends.Wrap(err, "read", volumeObject(ref))
+	return v, backends.Wrap(s.recheck(ctx, ref, err), "read", volumeObject(ref))
+}
+
+// recheck returns NotFound for an error of a volume whose file was removed below libvirt, which
+// remembers volumes until it looks at their pool again, and else err. It looks where libvirt
+// passes on what the host's kernel said: in which language is not known.
+func (s *Store) recheck(ctx context.Context, ref Ref, err error) error {
+	if !hasNumber(err, libvirt.ErrSystemError) && !hasNumber(err, libvirt.ErrOpenFailed) && !hasNumber(err, libvirt.ErrOperationFailed) {
+		return err
+	}
+	looking, cancel := context.WithTimeout(ctx, tidyTimeout)
+	defer cancel()
+	if s.refresh(looking, ref.Pool) != nil {
+		return err
+	}
+	_, gone := conn.Query(looking, s.conn, func(l *libvirt.Libvirt) (libvirt.StorageVol, error) { return lookup(l, ref) })
+	if isNoVolume(gone) {
+		return gone
+	}
+	return err
 }
 
 // GetByPath finds the volume of a file or device on the host. NotFound where no pool knows it.
 func (s *Store) GetByPath(ctx context.Context, path string) (Volume, error) {
-	v, err := conn.Query(ctx, s.conn, func(l *libvirt.Libvirt) (Volume, error) {
-		found, err := l.StorageVolLookupByPath(path)
-		if err != nil {
-			return Volume{}, err
-		}
-		return describe(l, found)
+	found, err := conn.Query(ctx, s.conn, func(l *libvirt.Libvirt) (libvirt.StorageVol, error) {
+		return l.StorageVolLookupByPath(path)
 	})
+	if err != nil {
+		return Volume{}, backends.Wrap(err, "find the volume", path)
+	}
+	v, err := s.Get(ctx, Ref{found.Pool, found.Name})
 	return v, backends.Wrap(err, "find the volume", path)
 }
 
@@ -91,7 +110,7 @@ func (s *Store) Delete(ctx context.Context, ref Ref) error {
 		}
 		return l.StorageVolDelete(v, 0)
 	})
-	return backends.Wrap(err, "delete", volumeObject(ref))
+	return backends.Wrap(s.recheck(ctx, ref, err), "delete", volumeObject(ref))
 }
 
 // Resize grows a volume that no running VM uses; a running VM's disk grows by
