@@ -93,6 +93,48 @@ func TestHalfAChange(t *testing.T) {
 	}
 }
 
+// TestStaleSeed writes the seed with the next change, whatever that is, where it could not
+// be written after a failure.
+func TestStaleSeed(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	l.DirPool(t, "gone")
+	spec := blank("stale")
+	spec.Placement.Storage = ptr("gone")
+	spec.CloudInit = &backends.CloudInit{Hostname: ptr("before")}
+	id := create(t, b, spec)
+	power(t, b, id, backends.PowerOn)
+	dom, err := b.lookup(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.readDomain(t.Context(), dom, xmlFlags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.CloudInit.Hostname = ptr("after")
+	l.Virsh(t, "pool-destroy", "gone")
+	e := &edit{Backend: b, dom: dom, d: d, up: true, mode: backends.Live, to: spec, seed: true}
+	e.keep(t.Context())
+	l.Virsh(t, "pool-start", "gone")
+	if d, err = b.readDomain(t.Context(), dom, xmlFlags); err != nil || !d.mark.SeedStale {
+		t.Fatalf("the mark does not say that the seed is stale: %v", err)
+	}
+
+	from := get(t, b, id).Config
+	spec.Tags = []string{"other"}
+	tags := []backends.Change{{Path: "tags", Action: backends.Set, From: from.Tags, To: spec.Tags}}
+	if err := b.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: spec, Changes: tags, Mode: backends.Live}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = b.readDomain(t.Context(), dom, xmlFlags); err != nil || d.mark.SeedStale {
+		t.Errorf("the seed is still said to be stale: %v", err)
+	}
+	for _, c := range backends.Diff(&get(t, b, id).Config, spec) {
+		t.Errorf("the next plan would %s", c)
+	}
+}
+
 // TestNameTakenByTheUnreadable does not call a name taken by another before it knows whose it is.
 func TestNameTakenByTheUnreadable(t *testing.T) {
 	l := libvirtlab.Shared(t)

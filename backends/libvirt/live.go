@@ -36,7 +36,7 @@ func (e *edit) live(ctx context.Context, changes []backends.Change) error {
 }
 
 // keepLimit bounds the writing down of what was done before an error.
-const keepLimit = 15 * time.Second
+const keepLimit = 4 * time.Second
 
 // keep writes down what was done before an error or an interrupt: the mark, and the seed,
 // which lists the interfaces that the VM has now. A seed that cannot be written is for the
