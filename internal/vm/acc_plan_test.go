@@ -63,6 +63,8 @@ func TestAccVM_invalid(t *testing.T) {
 		"cores":       {`cpu = { cores = 0 }`, `cpu\.cores.*between 1 and`},
 		"memory":      {`memory = { size_mib = -1 }`, `memory\.size_mib.*between 1 and`},
 		"size":        {`disks = { root = { size_gib = 0 } }`, `size_gib.*between 1 and`},
+		"negative":    {`disks = { root = { size_gib = -5 } }`, `size_gib.*between 1 and`},
+		"vlan":        {`networks = { lan = { vlan = 4095 } }`, `vlan.*between 0 and 4094`},
 		"max-cores":   {`cpu = { cores = 4, max_cores = 2 }`, `Too small.*cpu\.max_cores is 2.*cpu\.cores \(4\)`},
 		"max-memory":  {`memory = { size_mib = 2048, max_mib = 1024 }`, `Too small.*memory\.max_mib`},
 		"key":         {`disks = { "Root Disk" = { size_gib = 1 } }`, `lower-case`},
