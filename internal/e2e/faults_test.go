@@ -1,17 +1,13 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
@@ -29,60 +25,6 @@ provider "virtrigaud" {
   libvirt = { uri = %q }
 }
 `, uri)
-}
-
-// running is a command that a test interrupts.
-type running struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	out  bytes.Buffer
-	done chan error
-}
-
-func start(t *testing.T, w *tfrun.Workspace, args ...string) *running {
-	t.Helper()
-	r := &running{t: t, cmd: w.Command(args...), done: make(chan error, 1)}
-	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { r.done <- r.cmd.Wait() }()
-	return r
-}
-
-// interrupt sends Ctrl-C and returns what the command printed.
-func (r *running) interrupt() string {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(os.Interrupt); err != nil {
-		r.t.Fatal(err)
-	}
-	select {
-	case err := <-r.done:
-		if err == nil {
-			r.t.Errorf("the interrupted command succeeded:\n%s", r.out.String())
-		}
-	case <-time.After(time.Minute):
-		_ = r.cmd.Process.Kill()
-		<-r.done
-		r.t.Fatalf("the command did not end after Ctrl-C:\n%s", r.out.String())
-	}
-	return r.out.String()
-}
-
-// eventually waits for a condition while a command runs.
-func (r *running) eventually(what string, holds func() bool) {
-	r.t.Helper()
-	for end := time.Now().Add(patience); !holds(); {
-		select {
-		case err := <-r.done:
-			r.t.Fatalf("the command ended (%v) before %s:\n%s", err, what, r.out.String())
-		case <-time.After(50 * time.Millisecond):
-		}
-		if time.Now().After(end) {
-			_ = r.cmd.Process.Kill()
-			r.t.Fatalf("it never came to this: %s", what)
-		}
-	}
 }
 
 // TestInterruptedUploadLeavesNothing stops an apply while an image is on its way.
@@ -111,11 +53,11 @@ resource "virtrigaud_image" "slow" {
   url  = "%s/slow.raw"
 }
 `, server.URL))
-	apply := start(t, w, "apply", "-auto-approve")
-	apply.eventually("a volume takes the upload", func() bool {
+	apply := w.Start("apply", "-auto-approve")
+	apply.Until("a volume takes the upload", func() bool {
 		return slices.ContainsFunc(lab.Volumes(t, libvirtlab.Pool), func(name string) bool { return strings.HasPrefix(name, "slow") })
 	})
-	apply.interrupt()
+	apply.Interrupt()
 	lab.AssertEmpty(t)
 	if left := w.State(); len(left) > 0 {
 		t.Errorf("state has %v", left)
@@ -150,11 +92,11 @@ resource "virtrigaud_vm" "blank" {
 `, wait))
 	}
 	configure(`wait_for = { agent = true, timeout = "10m" }`)
-	apply := start(t, w, "apply", "-auto-approve")
-	apply.eventually("the VM runs", func() bool {
+	apply := w.Start("apply", "-auto-approve")
+	apply.Until("the VM runs", func() bool {
 		return strings.Contains(lab.Virsh(t, "list", "--name"), "blank")
 	})
-	apply.interrupt()
+	apply.Interrupt()
 	if got := w.State(); !slices.Equal(got, []string{"virtrigaud_vm.blank"}) {
 		t.Fatalf("state has %v", got)
 	}
@@ -206,11 +148,11 @@ resource "virtrigaud_vm" "many" {
 	}
 	interrupted := func(what string, begun func() bool) {
 		t.Helper()
-		apply := start(t, w, "apply", "-auto-approve")
-		apply.eventually(what, begun)
+		apply := w.Start("apply", "-auto-approve")
+		apply.Until(what, begun)
 		lab.Restart(t)
-		if err := <-apply.done; err != nil && !strings.Contains(tfrun.Unwrap(apply.out.String()), "connection to libvirtd") {
-			t.Errorf("the failure does not name the cause:\n%s", apply.out.String())
+		if out, err := apply.Wait(); err != nil && !strings.Contains(tfrun.Unwrap(out), "connection to libvirtd") {
+			t.Errorf("the failure does not name the cause:\n%s", out)
 		}
 		w.Apply()
 		w.EmptyPlan()

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
@@ -87,29 +86,11 @@ func TestAccImage_libvirtFailures(t *testing.T) {
 		return onLibvirt(lab) + "resource \"virtrigaud_image\" \"x\" {\n  name = \"acc-image\"\n" + body + "\n}\n"
 	}
 	w.Write("main.tf", resource(fmt.Sprintf("  url = %q", stuck)))
-	cmd := w.Command("apply", "-auto-approve")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case <-halfway:
-	case err := <-ended:
-		t.Fatalf("the apply ended before it was interrupted: %v\n%s", err, out.String())
-	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-ended:
-	case <-time.After(time.Minute): // a guard against a hang, not a measurement
-		t.Fatalf("the apply goes on a minute after the interrupt\n%s", out.String())
-	}
-	if said := tfrun.Unwrap(out.String()); !strings.Contains(said, "error code: canceled") {
-		t.Errorf("the apply does not say that it was interrupted:\n%s", out.String())
+	apply := w.Start("apply", "-auto-approve")
+	apply.UntilClosed("most of the image is sent", halfway)
+	out := apply.Interrupt()
+	if said := tfrun.Unwrap(out); !strings.Contains(said, "error code: canceled") {
+		t.Errorf("the apply does not say that it was interrupted:\n%s", out)
 	}
 	if left := w.State(); len(left) > 0 {
 		t.Errorf("the state has %v", left)

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -82,7 +81,9 @@ func TestAccVM_interrupt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := acctest.NewMock(t)
 			w := workspace(t, m.Config(web(test.line), test.option))
-			out := interruptCreation(t, m, w)
+			apply := w.Start("apply", "-auto-approve")
+			apply.Until("the VM exists", func() bool { return contains(m.Names(), "web") })
+			out := apply.Interrupt()
 			first := m.VM("web").ID
 			state, err := os.ReadFile(w.Dir + "/terraform.tfstate")
 			if err != nil {
@@ -101,38 +102,6 @@ func TestAccVM_interrupt(t *testing.T) {
 			w.EmptyPlan()
 		})
 	}
-}
-
-// interruptCreation applies, interrupts terraform as soon as the VM web exists,
-// and returns what terraform printed.
-func interruptCreation(t *testing.T, m *acctest.Mock, w *tfrun.Workspace) string {
-	t.Helper()
-	cmd := w.Command("apply", "-auto-approve")
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	for deadline := time.Now().Add(2 * time.Minute); !contains(m.Names(), "web"); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			_ = cmd.Process.Kill()
-			<-done
-			t.Fatalf("no VM was made:\n%s", out.String())
-		}
-	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		_ = cmd.Process.Kill()
-		<-done
-		t.Fatalf("terraform did not end after an interrupt:\n%s", out.String())
-	}
-	return out.String()
 }
 
 func TestAccVM_fiftyAtOnce(t *testing.T) {
