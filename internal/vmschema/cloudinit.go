@@ -48,7 +48,7 @@ func cloudInitAttribute() schema.Attribute {
 	vendorData.Sensitive = true
 	// Not computed: the framework forbids that for an object with a write-only part.
 	return schema.SingleNestedAttribute{Optional: true, MarkdownDescription: "What cloud-init finds at the guest's first boot. Changing it later writes the new data for the next time that cloud-init asks; " +
-		"it never restarts or replaces the VM. Set another `instance_id` to make cloud-init run again at the next boot.", Attributes: map[string]schema.Attribute{
+		"it never restarts or replaces the VM. Set another `instance_id` to make cloud-init run again at the next boot. Taken out of the configuration, it leaves what the VM has as it is.", Attributes: map[string]schema.Attribute{
 		"hostname": text("Host name of the guest. Default: the VM's name.",
 			matches(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`,
 				"must be a host name: letters, digits and hyphens, in labels of at most 63 characters"),

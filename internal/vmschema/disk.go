@@ -58,7 +58,7 @@ func disksAttribute() schema.Attribute {
 					"What is kept must then be deleted by hand. Default: false.",
 				Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 			},
-			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, and its size and storage are its own.",
+			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, and its size and storage are its own. With `size_gib` in its place the volume is detached and a new disk is made.",
 				stringvalidator.LengthAtLeast(1),
 				stringvalidator.ConflictsWith(sibling("size_gib"), sibling("storage"), sibling("provisioning"), sibling("format"), sibling("policy"), sibling("keep_on_destroy"))),
 			"device": told("The hypervisor's name for the slot, such as `vda` or `scsi0`."),
