@@ -93,6 +93,5 @@ func (p *Process) Wait() (string, error) {
 func (p *Process) kill(why string) {
 	p.t.Helper()
 	_ = p.cmd.Process.Kill()
-	_ = <-p.done // killed, so that is how it ends
-	p.t.Fatalf("%s %s:\n%s", p.what, why, p.out.String())
+	p.t.Fatalf("%s %s (then: %v):\n%s", p.what, why, <-p.done, p.out.String())
 }
