@@ -9,7 +9,7 @@
 //
 // A refresh of N VMs reads N domain definitions, and beside that, whatever N is:
 // states and disk sizes in one call, the lists of VMs with saved memory and of
-// those that start with the host in one each, and one for the DHCP leases of each
+// those that start with the host in one each a second, and one for the DHCP leases of each
 // libvirt network that running VMs use. Only what the caller asks for with an aspect of its own costs
 // more: AspectGuest a question to each running VM's agent, AspectSeed the seed's bytes.
 package libvirt
@@ -44,6 +44,8 @@ type Backend struct {
 	locks locks
 	macs  macTable
 	pools poolCache
+
+	flagged flagged
 
 	facts atomic.Pointer[hostFacts] // nil until the host was asked
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/conn"
@@ -105,6 +106,8 @@ func TestRefreshCalls(t *testing.T) {
 		}
 		l.AssertEmpty(t)
 	})
+	clock := time.Now()
+	b.now = func() time.Time { return clock }
 	const vms = 12
 	var ids []backends.ID
 	for i := range vms {
@@ -140,11 +143,17 @@ func TestRefreshCalls(t *testing.T) {
 	} {
 		c.before()
 		read(everything)() // opens the connections that the load wants
+		clock = clock.Add(time.Minute)
 		calls, total := m.since(read(backends.AspectConfig | backends.AspectRuntime))
 		if fmt.Sprint(calls) != fmt.Sprint(c.want) {
 			t.Errorf("%s: a refresh of %d VMs made the calls %v, want %v", c.name, vms, calls, c.want)
 		}
 		t.Logf("%s: a refresh of %d VMs made %d calls", c.name, vms, total)
+		// The next part of the same refresh does not ask for the lists again.
+		delete(c.want, listDomains)
+		if calls, _ := m.since(read(backends.AspectConfig | backends.AspectRuntime)); fmt.Sprint(calls) != fmt.Sprint(c.want) {
+			t.Errorf("%s: the next part of a refresh made the calls %v, want %v", c.name, calls, c.want)
+		}
 	}
 	calls, total := m.since(func() {
 		if list, err := b.ListVMs(t.Context(), backends.VMFilter{Names: []string{"refresh-3"}}); err != nil || len(list) != 1 {
@@ -153,5 +162,36 @@ func TestRefreshCalls(t *testing.T) {
 	})
 	if total > 3 {
 		t.Errorf("finding one VM by name made the calls %v", calls)
+	}
+}
+
+// A list that is remembered ends with the next write, and soon without one.
+func TestRememberedListsEnd(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l)
+	clock := time.Now()
+	b.now = func() time.Time { return clock }
+	id := create(t, b, blank("flags"))
+	autostart := func() bool { return *get(t, b, id).Config.Libvirt.Autostart }
+	state := func() backends.PowerState { return get(t, b, id).Power }
+	if autostart() {
+		t.Fatal("a new VM starts with the host")
+	}
+	l.Virsh(t, "autostart", "flags")
+	clock = clock.Add(2 * flaggedFor)
+	if !autostart() {
+		t.Error("a flag that another program set is not seen later")
+	}
+	power(t, b, id, backends.PowerOn)
+	if got := state(); got != backends.Running {
+		t.Errorf("after the start the VM is %s", got)
+	}
+	power(t, b, id, backends.Suspend)
+	if got := state(); got != backends.Suspended {
+		t.Errorf("after the suspension the VM is %s", got)
+	}
+	power(t, b, id, backends.PowerOff)
+	if got := state(); got != backends.Stopped {
+		t.Errorf("after the stop the VM is %s", got)
 	}
 }

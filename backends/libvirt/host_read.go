@@ -12,12 +12,15 @@ import (
 
 // host returns the host's facts, which are asked for once. An error is not remembered.
 func (b *Backend) host(ctx context.Context) (*hostFacts, error) {
+	if h := b.facts.Load(); h != nil {
+		return h, nil
+	}
 	unlock, err := b.locks.lock(ctx, "the host's facts")
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if h := b.facts.Load(); h != nil {
+	if h := b.facts.Load(); h != nil { // another reader was first
 		return h, nil
 	}
 	h, err := b.readHost(ctx)

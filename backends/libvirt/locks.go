@@ -13,11 +13,22 @@ import (
 type locks struct {
 	mu   sync.Mutex
 	held map[string]*lock
+	// turns counts locks: what was read while all was quiet, and is used while
+	// all is quiet at the same count, has no write of ours in between.
+	turns int64
 }
 
 type lock struct {
 	free  chan struct{} // holds one token while nobody has the lock
 	users int
+}
+
+// quiet tells the count of turns while nobody holds or waits for a lock; ok is
+// false while somebody does.
+func (l *locks) quiet() (turns int64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.turns, len(l.held) == 0
 }
 
 // lockName is the name of a VM's lock, whichever way its id is spelled.
@@ -36,6 +47,7 @@ func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error
 		l.held[name] = k
 	}
 	k.users++
+	l.turns++
 	l.mu.Unlock()
 
 	done := func() {

@@ -89,22 +89,6 @@ func (b *Backend) overview(ctx context.Context, of []rpc.Domain, kinds rpc.Domai
 	return facts, nil
 }
 
-// domainsWith lists the domains that a flag selects.
-func (b *Backend) domainsWith(ctx context.Context, flag rpc.ConnectListAllDomainsFlags) (map[rpc.UUID]bool, error) {
-	list, err := query(ctx, b, func(l *rpc.Libvirt) ([]rpc.Domain, error) {
-		list, _, err := l.ConnectListAllDomains(1, flag)
-		return list, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	set := make(map[rpc.UUID]bool, len(list))
-	for _, d := range list {
-		set[d.UUID] = true
-	}
-	return set, nil
-}
-
 // factsOf reads one record of the statistics. The types of its values vary with
 // libvirt's version.
 func factsOf(r rpc.DomainStatsRecord) runtimeFacts {
