@@ -18,7 +18,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // fast makes failures quick, so that no test waits for real.
@@ -133,7 +132,7 @@ func compressWith(t testing.TB, c Compression, p []byte) []byte {
 	case Gzip:
 		w = gzip.NewWriter(&out)
 	case XZ:
-		w, err = xz.NewWriter(&out)
+		return pipe(t, p, "xz", "-c")
 	case Zstd:
 		w, err = zstd.NewWriter(&out)
 	case Bzip2:
