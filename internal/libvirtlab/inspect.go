@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Socket is the path of libvirtd's read-write socket.
@@ -86,7 +87,7 @@ func (l *Lab) Domains(t testing.TB) []string {
 // Volumes lists the names of all volumes of a pool, as a fresh look at the storage finds them.
 func (l *Lab) Volumes(t testing.TB, pool string) []string {
 	t.Helper()
-	l.Virsh(t, "pool-refresh", pool)
+	l.refresh(t, pool)
 	var names []string
 	for _, line := range lines(l.Virsh(t, "vol-list", pool)) {
 		if name, _, ok := strings.Cut(line, "   "); ok {
@@ -94,6 +95,27 @@ func (l *Lab) Volumes(t testing.TB, pool string) []string {
 		}
 	}
 	return names
+}
+
+// refresh makes libvirtd look at a pool's storage, which it refuses while volumes are being made.
+func (l *Lab) refresh(t testing.TB, pool string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(l.ctx, 30*time.Second)
+	defer cancel()
+	for {
+		_, err := l.TryVirsh(ctx, "pool-refresh", pool)
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "asynchronous jobs") {
+			t.Fatal(err)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal(err)
+		}
+	}
 }
 
 // Pools lists the names of all pools.
