@@ -114,5 +114,8 @@ func (b *Backend) removeNVRAM(ctx context.Context, h *hostFacts, path string) er
 		return err
 	}
 	parsed, _ := parseUUID(uuid)
-	return b.undefine(context.WithoutCancel(ctx), rpc.Domain{Name: d.Name, UUID: parsed})
+	// Also after an interrupt, for the helper must not stay.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer cancel()
+	return b.undefine(ctx, rpc.Domain{Name: d.Name, UUID: parsed})
 }
