@@ -33,6 +33,12 @@ type Catalogue struct {
 	// Accepts lists the values that an attribute takes on this hypervisor, by
 	// Path.Generic, such as "disks.bus". An attribute without an entry takes any.
 	Accepts map[string][]string
+	// Lacks says, by Path.Generic, why an attribute cannot be had although its feature
+	// can: a sentence for the user.
+	Lacks map[string]string
+	// Frozen says why a VM that has snapshots cannot take a change, as a clause, or "" where
+	// it can. Nil: snapshots are in nobody's way.
+	Frozen func(c Change) string
 	// Impact says how the driver carries out one change. Nil is DefaultImpact.
 	Impact func(from, to *VMSpec, c Change) Impact
 }
@@ -86,6 +92,14 @@ func (c Catalogue) impact(from, to *VMSpec, ch Change) Impact {
 
 // ImpactOf says how the connected hypervisor carries out one change of a VM.
 func (c Catalogue) ImpactOf(from, to *VMSpec, ch Change) Impact { return c.impact(from, to, ch) }
+
+// FrozenBy is Frozen, or "" where the catalogue has none.
+func (c Catalogue) FrozenBy(ch Change) string {
+	if c.Frozen == nil || ch.PartOfAddition() {
+		return ""
+	}
+	return c.Frozen(ch)
+}
 
 func (c Catalogue) accepts(p Path, value string) (all []string, ok bool) {
 	all, limited := c.Accepts[p.Generic()]

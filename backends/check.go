@@ -38,6 +38,8 @@ const (
 type CheckOptions struct {
 	Running bool // the VM runs, or is going to when the change is made
 	Policy  RestartPolicy
+	// Snapshots are the names of the VM's snapshots, as far as they are known.
+	Snapshots []string
 }
 
 // Check holds changes against a catalogue. Unsupported features, refused
@@ -59,6 +61,10 @@ func Check(cat Catalogue, from, to *VMSpec, changes []Change, opts CheckOptions)
 			continue
 		}
 		if creating {
+			continue
+		}
+		if f, bad := checkFrozen(cat, from, c, opts.Snapshots); bad {
+			findings = append(findings, f)
 			continue
 		}
 		if f, said := checkImpact(cat, from, to, c, opts); said {
@@ -124,7 +130,31 @@ func checkFeature(cat Catalogue, c Change) (Finding, bool) {
 	}, true
 }
 
+// checkFrozen refuses what snapshots are in the way of.
+func checkFrozen(cat Catalogue, from *VMSpec, c Change, snapshots []string) (Finding, bool) {
+	if len(snapshots) == 0 {
+		return Finding{}, false
+	}
+	reason := cat.FrozenBy(c)
+	if reason == "" {
+		return Finding{}, false
+	}
+	return Finding{
+		Path: c.Path, Severity: SeverityError, Effect: EffectRefuse,
+		Summary: "The VM has snapshots",
+		Detail: fmt.Sprintf("VM %q: unable to %s while it has snapshots: %s. It has %s. Delete them first.",
+			from.Name, c, reason, strings.Join(snapshots, ", ")),
+	}, true
+}
+
 func checkValue(cat Catalogue, c Change) (Finding, bool) {
+	if why := cat.Lacks[c.Path.Generic()]; why != "" && c.Action != Remove && c.To != nil {
+		return Finding{
+			Path: c.Path, Severity: SeverityError, Feature: c.Feature,
+			Summary: fmt.Sprintf("%s does not have this", cat.Backend),
+			Detail:  fmt.Sprintf("The %s backend has no %s. %s", cat.Backend, c.Path, why),
+		}, true
+	}
 	value, ok := c.To.(string)
 	if !ok || c.Action == Remove {
 		return Finding{}, false

@@ -59,6 +59,7 @@ func Diff(from, to *VMSpec) []Change {
 	d.placement(from, to)
 	d.availability(from, to)
 	d.hostDevices(from.HostDevices, to.HostDevices)
+	d.console(from.Console, to.Console)
 	d.libvirt(from.Libvirt, to.Libvirt)
 	slices.SortStableFunc(d.changes, func(a, b Change) int { return rank(a.Action) - rank(b.Action) })
 	return d.changes
@@ -70,7 +71,24 @@ func Requirements(spec *VMSpec) []Change {
 	if spec.Template != "" {
 		changes = append(changes, Change{Path: "template", Action: Set, Feature: FeatureTemplateDeployment, To: spec.Template})
 	}
+	if spec.Linked {
+		changes = append(changes, Change{Path: "linked", Action: Set, Feature: FeatureLinkedClone, To: true})
+	}
 	return changes
+}
+
+// CloneRequirements returns what a clone asks for, as changes from nothing.
+func CloneRequirements(spec *CloneSpec) []Change {
+	own := spec.Spec
+	own.Linked = false
+	kind := Change{Path: "linked", Action: Set, Feature: FeatureLinkedClone, To: true}
+	if !spec.Linked {
+		kind = Change{Path: "source_vm", Action: Set, Feature: FeatureFullClone, To: string(spec.Source)}
+		if spec.Snapshot != "" {
+			kind.Path = "source_snapshot"
+		}
+	}
+	return append(Requirements(&own), kind)
 }
 
 func rank(a Action) int {
@@ -140,6 +158,14 @@ func (d *differ) general(from, to *VMSpec) {
 	scalar(d, "firmware", "", firmware, from.Firmware, to.Firmware)
 	scalar(d, "secure_boot", "", FeatureSecureBoot, from.SecureBoot, to.SecureBoot)
 	scalar(d, "tpm", "", FeatureTPM, from.TPM, to.TPM)
+	watchdog := FeatureWatchdog
+	if to.Watchdog != nil && *to.Watchdog == "" {
+		watchdog = ""
+	}
+	if watchdog != "" || from.Watchdog != nil && *from.Watchdog != "" {
+		scalar(d, "watchdog", "", watchdog, from.Watchdog, to.Watchdog)
+	}
+	scalar(d, "rng", "", FeatureRNG, from.RNG, to.RNG)
 	scalar(d, "nested_virtualization", "", FeatureNestedVirt, from.NestedVirtualization, to.NestedVirtualization)
 }
 
@@ -230,6 +256,8 @@ func (d *differ) diskOptions(p Path, key string, have, want Disk) {
 	scalar(d, p.Attr("ssd"), key, "", have.SSD, want.SSD)
 	scalar(d, p.Attr("iothread"), key, "", have.IOThread, want.IOThread)
 	scalar(d, p.Attr("keep_on_destroy"), key, "", have.KeepOnDestroy, want.KeepOnDestroy)
+	limit(d, p.Attr("iops_limit"), key, FeatureDiskLimits, have.IOPSLimit, want.IOPSLimit)
+	limit(d, p.Attr("throughput_mib"), key, FeatureDiskLimits, have.ThroughputMiB, want.ThroughputMiB)
 }
 
 func (d *differ) networks(from, to map[string]NIC) {
@@ -273,16 +301,21 @@ func (d *differ) nicOptions(p Path, key string, have, want NIC) {
 	scalar(d, p.Attr("mtu"), key, "", have.MTU, want.MTU)
 	scalar(d, p.Attr("connected"), key, "", have.Connected, want.Connected)
 	scalar(d, p.Attr("order"), key, "", have.Order, want.Order)
+	limit(d, p.Attr("bandwidth_mbps"), key, FeatureNetworkLimits, have.BandwidthMbps, want.BandwidthMbps)
 	ip(d, p.Attr("ipv4"), key, have.IPv4, want.IPv4)
 	ip(d, p.Attr("ipv6"), key, have.IPv6, want.IPv6)
 }
 
-// vlan compares tags, where 0 is none: it asks for no feature, and where there
-// was no tag it changes nothing.
 func vlan(d *differ, p Path, key string, have, want *int64) {
+	limit(d, p, key, FeatureVLAN, have, want)
+}
+
+// limit compares numbers of which 0 is none: it asks for no feature, and where
+// there was none it changes nothing.
+func limit(d *differ, p Path, key string, f Feature, have, want *int64) {
 	switch {
 	case want == nil || *want != 0:
-		scalar(d, p, key, FeatureVLAN, have, want)
+		scalar(d, p, key, f, have, want)
 	case have != nil && *have != 0:
 		scalar(d, p, key, "", have, want)
 	}

@@ -115,6 +115,26 @@ func (d *differ) hostDevices(from, to map[string]HostDevice) {
 	}
 }
 
+// console compares consoles; a password is known by its version only.
+func (d *differ) console(from, to *ConsoleSpec) {
+	if to == nil {
+		return
+	}
+	if from == nil {
+		from = &ConsoleSpec{}
+	}
+	p := Path("console")
+	kind := FeatureConsoleOptions
+	if to.Type != nil && *to.Type == "none" {
+		kind = ""
+	}
+	scalar(d, p.Attr("type"), "", kind, from.Type, to.Type)
+	scalar(d, p.Attr("address"), "", FeatureConsoleOptions, from.Address, to.Address)
+	limit(d, p.Attr("port"), "", FeatureConsoleOptions, from.Port, to.Port)
+	scalar(d, p.Attr("tls"), "", FeatureConsoleOptions, from.TLS, to.TLS)
+	scalar(d, p.Attr("password_wo_version"), "", FeatureConsoleOptions, from.PasswordVersion, to.PasswordVersion)
+}
+
 func (d *differ) libvirt(from, to *LibvirtOptions) {
 	if to == nil {
 		return

@@ -55,6 +55,16 @@
 //   - ImportImage. libvirt: an upload stream into a volume. vSphere: an NFC lease
 //     or a datastore upload. Proxmox VE: download-url on the node where the
 //     source is a URL (ImageSource.URL), else an upload.
+//   - Snapshots. libvirt: external ones, the VM goes on in a new layer above what was
+//     frozen, so that UEFI guests and raw disks have them too; those that others
+//     made inside qcow2 files are listed, reverted and deleted by libvirt itself.
+//     Disks attached by Volume are left out of a snapshot everywhere (vSphere calls
+//     them independent), and one with memory is then a Precondition.
+//   - Templates are VMs that never run, with a VM's id. libvirt: a mark on the domain.
+//     vSphere and Proxmox VE: their own flag. An OVA becomes one.
+//   - Linked clones. libvirt: the source's disks are frozen as for a snapshot, and both
+//     go on in layers of their own. vSphere: a snapshot made for it. Proxmox VE:
+//     from templates.
 //   - Seeds. libvirt and vSphere get an ISO that holds the inputs beside what
 //     cloud-init reads, so that AspectSeed can tell them back. Proxmox VE has
 //     fields of its own for most and snippets for the rest.

@@ -122,6 +122,12 @@ const (
 	FeatureFolders        Feature = "folders"
 	FeatureDeferredChange Feature = "deferred_changes"
 	FeatureLibvirtOptions Feature = "libvirt_options"
+	FeatureImageFromVM    Feature = "image_from_vm"
+	FeatureDiskLimits     Feature = "disk_limits"
+	FeatureNetworkLimits  Feature = "network_limits"
+	FeatureConsoleOptions Feature = "console_options"
+	FeatureWatchdog       Feature = "watchdog"
+	FeatureRNG            Feature = "rng"
 )
 
 // FeatureInfo says what a feature is called.
@@ -225,4 +231,10 @@ var features = []FeatureInfo{
 	{FeatureFolders, BeyondMatrix, "Folders"},
 	{FeatureDeferredChange, BeyondMatrix, "Deferred Changes"},
 	{FeatureLibvirtOptions, BeyondMatrix, "libvirt Options"},
+	{FeatureImageFromVM, BeyondMatrix, "Images and Templates from VMs"},
+	{FeatureDiskLimits, BeyondMatrix, "Disk Limits"},
+	{FeatureNetworkLimits, BeyondMatrix, "Network Limits"},
+	{FeatureConsoleOptions, BeyondMatrix, "Console Options"},
+	{FeatureWatchdog, BeyondMatrix, "Watchdog"},
+	{FeatureRNG, BeyondMatrix, "Random Number Generator"},
 }

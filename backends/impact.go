@@ -42,7 +42,8 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 		return memoryImpact(from, c)
 	case "cpu.sockets", "cpu.threads", "cpu.max_cores", "cpu.model", "cpu.hot_add", "cpu.affinity",
 		"memory.max_mib", "memory.hot_add", "memory.ballooning",
-		"firmware", "secure_boot", "tpm", "nested_virtualization", "guest_os", "host_devices",
+		"firmware", "secure_boot", "tpm", "nested_virtualization", "guest_os", "host_devices", "watchdog", "rng",
+		"console.type", "console.address", "console.port", "console.tls",
 		"libvirt.machine", "libvirt.domain_type", "libvirt.loader":
 		return restart("the guest sees this as hardware, which is fixed while it runs")
 	case "disks":

@@ -12,8 +12,12 @@ type VMSpec struct {
 	// Image is the id of the image that the disk "root" is made from, Template
 	// the id or name of a VM or template that the whole VM is made from. Both
 	// act at creation only; Diff ignores them.
+	// Linked asks that the disks share the content of Image or Template
+	// copy-on-write instead of getting a copy of it; what is shared cannot be
+	// deleted before the VM.
 	Image    string
 	Template string
+	Linked   bool
 
 	CPU                  CPU
 	Memory               Memory
@@ -35,6 +39,10 @@ type VMSpec struct {
 	FaultTolerance   *bool
 	DRSAutomation    *string
 	HostDevices      map[string]HostDevice
+
+	Console  *ConsoleSpec
+	Watchdog *string // what happens when the guest hangs: "reset", "poweroff", "pause" or "none"; "" takes the device away
+	RNG      *bool   // a device that gives the guest random numbers
 
 	// Libvirt holds what exists on that hypervisor only.
 	Libvirt *LibvirtOptions
@@ -105,6 +113,8 @@ type Disk struct {
 	SSD           *bool
 	IOThread      *bool
 	KeepOnDestroy *bool
+	IOPSLimit     *int64 // operations a second, reads and writes together; 0 is none
+	ThroughputMiB *int64 // MiB a second, reads and writes together; 0 is none
 	// Volume is the id of an existing disk that is attached instead of one
 	// being made; it is not the VM's own and outlives it.
 	Volume *string
@@ -124,8 +134,10 @@ type NIC struct {
 	MTU       *int64  // bytes
 	Connected *bool
 	Order     *int64 // position on the bus; keys in order where unset
-	IPv4      *IPConfig
-	IPv6      *IPConfig
+	// BandwidthMbps bounds each direction, in 10^6 bits a second; 0 is none.
+	BandwidthMbps *int64
+	IPv4          *IPConfig
+	IPv6          *IPConfig
 }
 
 // IPConfig is a static address. Nil in a NIC is a value: the guest uses DHCP (v4) or
@@ -228,12 +240,44 @@ type LibvirtOptions struct {
 	Autostart  *bool   // start with the host
 }
 
-// CloneSpec asks for a VM made from another.
+// ConsoleSpec is how a VM's console can be reached.
+type ConsoleSpec struct {
+	Type    *string // "vnc", "spice", "serial" (no screen) or "none"
+	Address *string // the host listens on, such as "127.0.0.1"
+	Port    *int64  // 0 is the hypervisor's choice
+	TLS     *bool
+	// Password is write-only: a driver does not tell it back, and Diff compares
+	// PasswordVersion. Secret; nil is none at creation.
+	Password        *string
+	PasswordVersion *int64
+}
+
+// CloneSpec asks for a VM made from another VM or template, running or not, or
+// from a snapshot of it. The clone has a UUID, MACs, firmware variables, TPM state
+// and disks of its own; the source is not changed in any way that its user sees.
+//
+// What Spec leaves nil is inherited, and so is what a disk or NIC in Spec leaves
+// nil of the source's one with the same key. A map that is not nil names all of the
+// clone's disks or NICs: those whose key the source has are made from it, others are
+// new, and the source's others are left out. A disk keeps the source's size where
+// none is given, and cannot be smaller. Disks that the source attaches by Volume are
+// inherited as copies.
+//
+// Not inherited is what belongs to one VM: MACs, static addresses, cloud-init's Hostname,
+// InstanceID and NetworkConfig, customization, placement on a host, a console's port
+// and password, Settings and KeepOnDestroy. A source with a seed gives its clone one with
+// the source's other inputs and an instance id of the clone's own, so that cloud-init runs
+// again: the guest gets the clone's name, new SSH host keys and the clone's addresses.
 type CloneSpec struct {
-	Source   ID
-	Snapshot string // of Source; "" is its present state
-	Linked   bool   // share the source's disks copy-on-write
-	Spec     VMSpec // nil is inherited
+	Source ID
+	// Snapshot of Source; "" is its present state: that of a running VM is as
+	// after a power cut, and at most as old as the call.
+	Snapshot string
+	// Linked shares the content of the source's disks copy-on-write. What the
+	// driver needs for that (a base) it makes, and removes with the last clone.
+	// A source cannot be deleted before its linked clones: Precondition, naming them.
+	Linked bool
+	Spec   VMSpec
 }
 
 // DiskSpec asks for a disk with a life of its own.

@@ -59,6 +59,8 @@ type VMSummary struct {
 	Power PowerState
 	Tags  []string
 	Owned bool // carries this product's mark
+	// Template is set where it is a template: it never runs, and VMs are made of it.
+	Template bool
 }
 
 // Result is one VM of a bulk read, or why it could not be read.
@@ -76,9 +78,10 @@ type VM struct {
 	Owned  bool // carries this product's mark; otherwise keys are the natural device names
 
 	// Runtime.
-	Power  PowerState
-	Host   string
-	Status string // the hypervisor's own word
+	Power    PowerState
+	Host     string
+	Status   string // the hypervisor's own word
+	Template bool   // it never runs, and VMs are made of it
 
 	Disks    map[string]DiskStatus
 	Networks map[string]NICStatus
@@ -100,6 +103,7 @@ type DiskStatus struct {
 	VolumeID  string // id under which Disks and Images know it
 	SizeBytes int64  // exact
 	Owned     bool   // goes with the VM
+	Backing   string // what the content is shared with copy-on-write, "" for none or not known
 }
 
 // NICStatus is what is known of an interface beyond its configuration.
@@ -117,6 +121,28 @@ type Guest struct {
 	AgentVersion string
 	AgentRunning bool
 	Interfaces   []GuestInterface
+
+	// What follows costs an agent more, so only GuestInfo asks for it. Nil where
+	// the agent does not tell.
+	Users       []GuestUser
+	FileSystems []GuestFileSystem
+	Time        time.Time // the guest's clock; zero: not told
+	TimeZone    string
+}
+
+// GuestUser is somebody who is logged in to a guest.
+type GuestUser struct {
+	Name  string
+	Since time.Time
+}
+
+// GuestFileSystem is a file system that a guest has mounted.
+type GuestFileSystem struct {
+	MountPoint string
+	Type       string // "ext4"
+	Device     string
+	TotalBytes int64 // -1 unknown
+	UsedBytes  int64 // -1 unknown
 }
 
 // GuestInterface is one interface as the guest sees it.
@@ -154,7 +180,8 @@ type Snapshot struct {
 	ID, Name, Description, Parent string
 	CreatedAt                     time.Time
 	Memory, Quiesced, Current     bool
-	SizeBytes                     int64 // -1 where unknown
+	SizeBytes                     int64      // that it takes beside the VM, -1 where unknown
+	Power                         PowerState // that a revert leaves the VM in
 }
 
 // Volume is a disk with a life of its own.

@@ -108,6 +108,12 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureFolders:        no("libvirt has no folders; use tags."),
 	b.FeatureDeferredChange: full("Kept in the domain's persistent definition."),
 	b.FeatureLibvirtOptions: full(),
+	b.FeatureImageFromVM:    no(later),
+	b.FeatureDiskLimits:     no(later),
+	b.FeatureNetworkLimits:  no(later),
+	b.FeatureConsoleOptions: no(later),
+	b.FeatureWatchdog:       no(later),
+	b.FeatureRNG:            no(later),
 }
 
 // libvirtImpact departs from the portable rules where QEMU can do more or less.

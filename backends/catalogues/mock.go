@@ -91,5 +91,11 @@ func Mock() b.Catalogue {
 		b.FeatureFolders:        full(),
 		b.FeatureDeferredChange: full(),
 		b.FeatureLibvirtOptions: no("These options exist on libvirt only."),
+		b.FeatureImageFromVM:    no(later),
+		b.FeatureDiskLimits:     no(later),
+		b.FeatureNetworkLimits:  no(later),
+		b.FeatureConsoleOptions: no(later),
+		b.FeatureWatchdog:       no(later),
+		b.FeatureRNG:            no(later),
 	}}
 }

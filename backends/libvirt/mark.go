@@ -53,11 +53,34 @@ type mark struct {
 	PlacementStorage string `xml:"storage,attr,omitempty"`
 	Settings         string `xml:"settings,attr,omitempty"`
 
+	// Template: it never runs, and VMs are made of it.
+	Template bool `xml:"template,attr,omitempty"`
+
 	Tags  []string   `xml:"tag"`
 	Disks []diskMark `xml:"disk"`
 	NICs  []nicMark  `xml:"nic"`
 	CDROM *driveMark `xml:"cdrom"`
 	Seed  *seedMark  `xml:"seed"`
+
+	Layers    []layerMark    `xml:"layer"`
+	Snapshots []snapshotMark `xml:"snapshot"`
+}
+
+// layerMark remembers a volume of ours that holds content of a disk without being what
+// the disk is attached by: what was frozen for a snapshot or for linked clones, and
+// the layers of snapshots that the VM has left. It goes with the VM.
+type layerMark struct {
+	Key    string `xml:"key,attr"` // of the disk
+	Pool   string `xml:"pool,attr"`
+	Volume string `xml:"volume,attr"`
+}
+
+// snapshotMark remembers of a snapshot of ours what libvirt has no place for.
+type snapshotMark struct {
+	Name     string `xml:"name,attr"`
+	Quiesced bool   `xml:"quiesced,attr,omitempty"`
+	Pool     string `xml:"pool,attr,omitempty"` // of the volume that holds the memory
+	Volume   string `xml:"volume,attr,omitempty"`
 }
 
 // diskMark remembers a disk by its key. An entry without a device in the domain
@@ -155,6 +178,7 @@ func (m *mark) clone() *mark {
 	c.Tags = slices.Clone(m.Tags)
 	c.Disks = slices.Clone(m.Disks)
 	c.NICs = slices.Clone(m.NICs)
+	c.Layers, c.Snapshots = slices.Clone(m.Layers), slices.Clone(m.Snapshots)
 	if m.CDROM != nil {
 		d := *m.CDROM
 		c.CDROM = &d

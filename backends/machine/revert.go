@@ -1,0 +1,38 @@
+package machine
+
+import (
+	"context"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// Revert returns a VM to a snapshot. Power is the state to leave it in: Running,
+// Stopped or Suspended; "" is the snapshot's own where it holds memory, else the state
+// that the VM had before, for a disk's content says nothing of that.
+func Revert(ctx context.Context, b backends.Backend, id backends.ID, snapshot string, power backends.PowerState, stop Shutdown) error {
+	vm, err := Get(ctx, b, id, backends.AspectRuntime)
+	if err != nil {
+		return err
+	}
+	object := backends.VMObject(vm.Config.Name)
+	if power == "" {
+		all, err := b.ListSnapshots(ctx, id)
+		if err != nil {
+			return backends.Wrap(err, "revert", object)
+		}
+		for _, s := range all {
+			if s.ID == snapshot && !s.Memory {
+				power = vm.Power
+			}
+		}
+	}
+	if err := b.RevertSnapshot(ctx, id, snapshot); err != nil {
+		return backends.Wrap(err, "revert", object)
+	}
+	switch power {
+	case backends.Running, backends.Stopped, backends.Suspended:
+		return SetPower(ctx, b, id, power, stop)
+	case backends.Paused, backends.Unknown:
+	}
+	return nil
+}
