@@ -55,6 +55,13 @@ type mark struct {
 
 	// Template: it never runs, and VMs are made of it.
 	Template bool `xml:"template,attr,omitempty"`
+	// Image is the kind of the image that a template was imported as, "ova" or "template", and
+	// Fingerprint that of its content.
+	Image       string `xml:"image,attr,omitempty"`
+	Fingerprint string `xml:"fingerprint,attr,omitempty"`
+	// Origin is the id of the VM whose disks hold content of this one's, or did while a copy was
+	// made: what was frozen there for that can be tidied away once this VM is gone.
+	Origin string `xml:"origin,attr,omitempty"`
 
 	Tags  []string   `xml:"tag"`
 	Disks []diskMark `xml:"disk"`
