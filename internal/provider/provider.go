@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/capabilities"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/disk"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/image"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vm"
@@ -82,6 +83,7 @@ func (p *Provider) Close() error {
 // Resources implements provider.Provider.
 func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
+		disk.NewResource,
 		image.NewResource,
 		vm.NewResource,
 	}
