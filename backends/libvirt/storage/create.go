@@ -22,6 +22,10 @@ type Spec struct {
 	Provisioning string // "thin" (also "") or "thick" ("eager_zeroed" is the same)
 	// From is a volume whose content is copied, on the host, and converted to Format.
 	From *Ref
+	// Backing is a volume whose content the new one shows until it is written to: the new
+	// volume is thin and qcow2, and as large as Backing where CapacityBytes is 0. Backing must not
+	// be written to or removed while the new volume exists.
+	Backing *Ref
 }
 
 // Create makes a volume and returns it. A name that is taken is a Conflict. Nothing is left
@@ -41,8 +45,8 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 		return Volume{}, err
 	}
 	var origin *Volume
-	if spec.From != nil {
-		v, err := s.Get(ctx, *spec.From)
+	if ref := spec.origin(); ref != nil {
+		v, err := s.Get(ctx, *ref)
 		if err != nil {
 			return Volume{}, err
 		}
@@ -51,7 +55,7 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 	if spec, err = spec.complete(kind, origin); err != nil {
 		return Volume{}, err
 	}
-	if err := s.createXML(ctx, p, spec); err != nil {
+	if err := s.createXML(ctx, p, spec, origin); err != nil {
 		return Volume{}, err
 	}
 	v, err := s.finish(ctx, spec, HasFiles(kind))
@@ -59,6 +63,14 @@ func (s *Store) create(ctx context.Context, spec Spec) (Volume, error) {
 		return Volume{}, s.undo(ctx, spec.Ref, err)
 	}
 	return v, nil
+}
+
+// origin is the volume that gives the new one its content, or nil.
+func (spec Spec) origin() *Ref {
+	if spec.Backing != nil {
+		return spec.Backing
+	}
+	return spec.From
 }
 
 // complete fills in what the spec leaves open and refuses what cannot be.
@@ -73,8 +85,19 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 		if !files || thick && spec.From != nil {
 			spec.Format = "raw"
 		}
+		if spec.Backing != nil {
+			spec.Format = "qcow2"
+		}
 	}
 	switch {
+	case spec.Backing != nil && spec.From != nil:
+		return spec, invalid("", "a volume copies the content of another one or shares it, not both")
+	case spec.Backing != nil && !files:
+		return spec, backends.Errorf(backends.Unsupported, "", "", "a storage pool of type %q has no files, so its volumes cannot share the content of others", poolKind).At("storage")
+	case spec.Backing != nil && spec.Format != "qcow2":
+		return spec, invalid("format", "a volume that shares the content of another one is qcow2, not %q", spec.Format)
+	case spec.Backing != nil && spec.Provisioning != "" && spec.Provisioning != "thin":
+		return spec, invalid("provisioning", "a volume that shares the content of another one is thin, not %q", spec.Provisioning)
 	case spec.Format != "qcow2" && spec.Format != "raw":
 		return spec, invalid("format", "libvirt volumes are made as qcow2 or raw, not %q", spec.Format)
 	case spec.Format == "qcow2" && !files:
@@ -108,8 +131,8 @@ func (spec Spec) complete(poolKind string, origin *Volume) (Spec, error) {
 }
 
 // createXML has libvirt make the volume once its pool is free.
-func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec) error {
-	doc, err := spec.xml()
+func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec, origin *Volume) error {
+	doc, err := spec.xml(origin)
 	if err != nil {
 		return err
 	}
@@ -131,7 +154,7 @@ func (s *Store) createXML(ctx context.Context, p libvirt.StoragePool, spec Spec)
 	})
 }
 
-func (spec Spec) xml() (string, error) {
+func (spec Spec) xml(origin *Volume) (string, error) {
 	x := libvirtxml.StorageVolume{
 		Name: spec.Name, Capacity: sizeOf(spec.CapacityBytes), Allocation: sizeOf(0),
 		Target: &libvirtxml.StorageVolumeTarget{Format: &libvirtxml.StorageVolumeTargetFormat{Type: spec.Format}},
@@ -142,6 +165,12 @@ func (spec Spec) xml() (string, error) {
 	if spec.Format == "qcow2" {
 		// Else libvirt makes the format of QEMU 0.10, which lacks what snapshots and discard need.
 		x.Target.Compat = "1.1"
+	}
+	if spec.Backing != nil {
+		// The format is said, because to guess it from what a guest wrote would let the guest choose.
+		x.BackingStore = &libvirtxml.StorageVolumeBackingStore{
+			Path: origin.Path, Format: &libvirtxml.StorageVolumeTargetFormat{Type: origin.Format},
+		}
 	}
 	return x.Marshal()
 }

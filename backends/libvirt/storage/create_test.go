@@ -75,6 +75,44 @@ func TestCreateKinds(t *testing.T) {
 	l.AssertEmpty(t)
 }
 
+// A volume that shares another one's content shows it, whatever the formats, and grows apart from it.
+func TestBacking(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	s := store(t, l)
+	raw := diskFile(t, 32)
+	source, _ := from(asQCOW2(t, raw), diskimage.Checksum{})
+	img, err := s.ImportImage(t.Context(), spec("origin", "sha256:aa"), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin, copied := Ref{"default", "origin"}, Ref{"default", "raw"}
+	if _, err := s.Create(t.Context(), Spec{Ref: copied, From: &origin, Format: "raw"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []Ref{origin, copied} {
+		for _, size := range []int64{0, 64 * mib} {
+			v, err := s.Create(t.Context(), Spec{Ref: Ref{"default", "layer"}, Backing: &base, CapacityBytes: size})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Format != "qcow2" || v.CapacityBytes != max(size, 32*mib) || !strings.HasSuffix(v.Backing, "/"+base.Name) || v.AllocationBytes > mib {
+				t.Errorf("made %+v", v)
+			}
+			qemuImg(t, "compare", raw, v.Path)
+			if err := s.Delete(t.Context(), v.Ref); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := s.Delete(t.Context(), copied); err != nil {
+		t.Error(err)
+	}
+	if err := s.DeleteImage(t.Context(), img.ID); err != nil {
+		t.Error(err)
+	}
+	l.AssertEmpty(t)
+}
+
 func TestRefusedCreates(t *testing.T) {
 	l := libvirtlab.Shared(t)
 	s := store(t, l)
@@ -95,6 +133,11 @@ func TestRefusedCreates(t *testing.T) {
 		"format":            {Spec{Ref: made, CapacityBytes: mib, Format: "vmdk"}, backends.Invalid, "format"},
 		"provisioning":      {Spec{Ref: made, CapacityBytes: mib, Provisioning: "fat"}, backends.Invalid, "provisioning"},
 		"thick and larger":  {Spec{Ref: made, From: &origin, Format: "qcow2", Provisioning: "thick", CapacityBytes: 64 * mib}, backends.Unsupported, "provisioning"},
+		"shared and copied": {Spec{Ref: made, From: &origin, Backing: &origin}, backends.Invalid, ""},
+		"shared, raw":       {Spec{Ref: made, Backing: &origin, Format: "raw"}, backends.Invalid, "format"},
+		"shared, thick":     {Spec{Ref: made, Backing: &origin, Provisioning: "thick"}, backends.Invalid, "provisioning"},
+		"shared, smaller":   {Spec{Ref: made, Backing: &origin, CapacityBytes: 16 * mib}, backends.Invalid, "size_gib"},
+		"nothing to share":  {Spec{Ref: made, Backing: &missing}, backends.NotFound, ""},
 		"no such origin":    {Spec{Ref: made, From: &missing}, backends.NotFound, ""},
 		"no space":          {Spec{Ref: made, CapacityBytes: 1 << 43, Format: "raw", Provisioning: "thick"}, backends.Exhausted, ""},
 	} {

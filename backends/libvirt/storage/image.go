@@ -163,7 +163,7 @@ func (s *Store) transfer(ctx context.Context, ref Ref, m marker, c *backends.Con
 	}
 	// Of unknown length: the file grows as it is written.
 	size := max(c.Size, 512)
-	if err := s.createXML(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}); err != nil {
+	if err := s.createXML(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}, nil); err != nil {
 		return Volume{}, err
 	}
 	n, err := s.upload(ctx, ref, c.Reader, c.Size)
