@@ -75,7 +75,8 @@ func (e *Env) bootImage(t *testing.T) string {
 	return e.boot
 }
 
-// guestSpec is a VM that boots, with room to grow while it runs.
+// guestSpec is a VM that boots, with a second disk to write on and room to grow
+// while it runs.
 func (e *Env) guestSpec(t *testing.T) *backends.VMSpec {
 	t.Helper()
 	return e.With(func(s *backends.VMSpec) {
@@ -83,7 +84,7 @@ func (e *Env) guestSpec(t *testing.T) *backends.VMSpec {
 		s.Networks = map[string]backends.NIC{"lan": {Network: new(e.Seed.Network)}}
 		root := s.Disks["root"]
 		root.SizeGiB = nil // the image's
-		s.Disks["root"] = root
+		s.Disks = map[string]backends.Disk{"root": root, "data": {SizeGiB: new(int64(1)), Storage: root.Storage}}
 		if e.Catalogue.Supports(backends.FeatureCloudInit) {
 			s.CloudInit = &backends.CloudInit{Hostname: new(hostname)}
 		}

@@ -96,6 +96,7 @@ func Cases() []Case {
 		lifecycleCases, errorCases, notFoundCases, conflictCases, powerCases,
 		cpuMemoryCases, diskCases, volumeCases, networkCases, imageCases,
 		firmwareCases, placementCases, taskCases, concurrencyCases, cancelCases,
+		snapshotCases, snapshotTreeCases, cloneCases, linkedCases,
 		guestCases, cloudInitCases, shutdownCases,
 	)
 }
