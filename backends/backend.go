@@ -69,8 +69,9 @@ type Machines interface {
 	// CreateToken (an earlier try of the same creation).
 	CreateVM(ctx context.Context, spec *VMSpec) (ID, error)
 
-	// CloneVM makes a VM from another; what Spec leaves nil is inherited. Like
-	// CreateVM it leaves the result stopped and returns the id next to an error.
+	// CloneVM makes a VM from another; what Spec leaves nil is inherited. Like CreateVM it
+	// leaves the result stopped, returns the id next to an error, refuses a name that is taken
+	// and obeys Spec.CreateToken. What is missing is a NotFound at source_vm or source_snapshot.
 	CloneVM(ctx context.Context, spec *CloneSpec) (ID, error)
 
 	// Reconfigure carries out changes, which Diff computed, so that the VM
@@ -99,15 +100,27 @@ type Power interface {
 }
 
 // Snapshots takes, lists, restores and deletes snapshots.
+//
+// A snapshot holds a VM's hardware and the content of its disks, with the memory of a
+// running VM where that is asked. It changes nothing of what is observed of the VM, except
+// where its bytes are. Disks attached by Volume are left out, and one with memory is then a
+// Precondition that names the disk.
 type Snapshots interface {
-	// CreateSnapshot takes a snapshot of a running or stopped VM and returns
-	// its id, unique within the VM.
+	// CreateSnapshot takes a snapshot of a running or stopped VM and returns its id, unique
+	// within the VM. It becomes a child of the current one, and current. A name that another
+	// snapshot of the VM has is a Conflict, none is Invalid; Memory of a VM that does not run,
+	// and Quiesce where no agent answers, is a Precondition.
 	CreateSnapshot(ctx context.Context, id ID, spec SnapshotSpec) (string, error)
-	// ListSnapshots returns a VM's snapshots, parents before children.
+	// ListSnapshots returns a VM's snapshots, parents before children. Exactly one is current
+	// where there are any: that which the VM's present state was made from.
 	ListSnapshots(ctx context.Context, id ID) ([]Snapshot, error)
-	// RevertSnapshot returns the VM to a snapshot, its power state included.
+	// RevertSnapshot returns the VM to a snapshot: hardware, disks and power state. One with
+	// memory leaves it running, any other stopped. Name, UUID and other snapshots stay, and
+	// what the VM became since then is lost.
 	RevertSnapshot(ctx context.Context, id ID, snapshot string) error
-	// DeleteSnapshot removes one snapshot, with its descendants if children.
+	// DeleteSnapshot removes one snapshot, with its descendants if children; otherwise its
+	// children become its parent's. The VM stays as it is, running or not. Where the current
+	// one goes, its nearest ancestor that is left becomes current.
 	DeleteSnapshot(ctx context.Context, id ID, snapshot string, children bool) error
 }
 
@@ -117,6 +130,9 @@ type Images interface {
 	// and verified. What was transferred in part is removed before an error is
 	// returned, also when ctx was cancelled. A name that is taken is a Conflict
 	// unless the image there has spec.Fingerprint, which is returned with Cached set.
+	// Where the storage has that content under another name, the new image is made from it
+	// without a transfer, and has Cached set too. Content that cannot fit is Exhausted, if
+	// possible before it is transferred.
 	ImportImage(ctx context.Context, spec ImageSpec, source ImageSource) (Image, error)
 	// GetImage reads one image by id, or NotFound.
 	GetImage(ctx context.Context, id string) (Image, error)
@@ -142,8 +158,8 @@ type Guests interface {
 	GuestInfo(ctx context.Context, id ID) (Guest, error)
 	// GuestExec runs a command in the guest and waits for it.
 	GuestExec(ctx context.Context, id ID, cmd GuestCommand) (GuestResult, error)
-	// Console makes an address at which the VM's console answers. It is a
-	// secret that expires.
+	// Console makes an address at which the VM's console answers. It is a secret that
+	// expires. A VM that does not run has none: Precondition.
 	Console(ctx context.Context, id ID) (Console, error)
 }
 

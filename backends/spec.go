@@ -270,8 +270,8 @@ type ConsoleSpec struct {
 // again: the guest gets the clone's name, new SSH host keys and the clone's addresses.
 type CloneSpec struct {
 	Source ID
-	// Snapshot of Source; "" is its present state: that of a running VM is as
-	// after a power cut, and at most as old as the call.
+	// Snapshot of Source, whose hardware is then what is inherited; "" is its present
+	// state: that of a running VM is as after a power cut, and at most as old as the call.
 	Snapshot string
 	// Linked shares the content of the source's disks copy-on-write. What the
 	// driver needs for that (a base) it makes, and removes with the last clone.
