@@ -14,9 +14,7 @@ import (
 // is kept must leave the list: the test says so.
 var gaps = map[b.Kind][]b.Feature{
 	b.Mock: {
-		b.FeatureConsoleURL, b.FeatureStoragePolicies, b.FeatureClone, b.FeatureLinkedClone, b.FeatureFullClone,
-		b.FeatureSnapshotCreate, b.FeatureSnapshotDelete, b.FeatureSnapshotRevert, b.FeatureSnapshotMemory,
-		b.FeatureSnapshotQuiesce, b.FeatureSnapshotTree, b.FeatureOVAImport, b.FeatureContentLibrary,
+		b.FeatureConsoleURL, b.FeatureStoragePolicies, b.FeatureOVAImport, b.FeatureContentLibrary,
 		b.FeatureImageConversion, b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureHighAvailability,
 		b.FeatureDRS, b.FeatureFaultTolerance, b.FeatureAffinityRules, b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,
 		b.FeatureAlerting, b.FeatureHistoricalMetrics, b.FeatureConsoleGeneration,

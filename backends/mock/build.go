@@ -11,37 +11,51 @@ import (
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
+// maker gives a new VM, and what is wanted of it, what they have from elsewhere.
+type maker func(w *world, m *machine, want *backends.VMSpec) (*making, error)
+
+// made is the maker of VMs that come from an image, a template or nothing.
+func made(spec *backends.VMSpec) maker {
+	return func(w *world, m *machine, want *backends.VMSpec) (*making, error) {
+		switch {
+		case spec.Template != "" && spec.Image != "":
+			return nil, refusal(backends.Invalid, "template", "a VM is made from an image or from a template, not from both")
+		case spec.Template != "":
+			src, err := w.template(spec.Template)
+			if err != nil {
+				return nil, err
+			}
+			return w.inherit(m, src, want, spec.Linked)
+		case spec.Image != "":
+			return w.imageOf(m, spec.Image, want)
+		case spec.Linked:
+			return nil, refusal(backends.Invalid, "linked", "without an image or template there is nothing whose content could be shared")
+		}
+		return nil, nil
+	}
+}
+
 // build makes the VM that spec asks for, complete and checked against all else
-// there is. It changes nothing.
-func (b *Backend) build(w *world, spec *backends.VMSpec) (*machine, error) {
+// there is. It changes nothing when it fails.
+func (b *Backend) build(w *world, spec *backends.VMSpec, from maker) (*machine, error) {
 	m := &machine{Power: backends.Stopped, Owned: true, Token: spec.CreateToken, Guest: osOf("")}
 	want := clone(*spec)
-	var (
-		content *image
-		err     error
-	)
-	switch {
-	case spec.Template != "" && spec.Image != "":
-		return nil, refusal(backends.Invalid, "template", "a VM is made from an image or from a template, not from both")
-	case spec.Template != "":
-		content, err = w.deploy(m, spec.Template, &want)
-	case spec.Image != "":
-		content, err = w.imageOf(m, spec.Image, &want)
-	}
+	mk, err := from(w, m, &want)
 	if err != nil {
 		return nil, err
 	}
-	want.Image, want.Template, want.CreateToken = "", "", ""
+	want.Image, want.Template, want.Linked, want.CreateToken = "", "", false, ""
 	m.ID = w.newID(spec.Name)
 	m.Spec = overlay(vmDefaults(), want)
-	if err := b.complete(w, m, spec, content); err != nil {
+	if err := b.complete(w, m, spec, mk.contents()); err != nil {
+		mk.undo(w)
 		return nil, err
 	}
 	return m, nil
 }
 
 // imageOf finds the image that the disk "root" is made from.
-func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*image, error) {
+func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*making, error) {
 	im := w.findImage(id)
 	switch {
 	case im == nil:
@@ -66,7 +80,11 @@ func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*image, e
 			*root.SizeGiB, id, least)
 	}
 	m.Guest = osOf(im.Name)
-	return im, nil
+	of := disk{Content: max(0, im.Allocated), origin: origin{Data: im.Data}}
+	if want.Linked {
+		of.Content, of.Image = 0, im.ID
+	}
+	return &making{disks: map[string]disk{"root": of}}, nil
 }
 
 // gibOf is a size in whole GiB, at least one.
@@ -74,10 +92,10 @@ func gibOf(bytes int64) int64 { return max(1, bytes/gib) }
 
 // complete gives a machine's disks and NICs all that they lack, and checks the
 // machine against what was asked for and against all else there is. Disks that
-// are new to it get a slot and, where the disk is "root", what the image holds.
-func (b *Backend) complete(w *world, m *machine, asked *backends.VMSpec, content *image) error {
+// are new to it get a slot and the content that there is for their key.
+func (b *Backend) complete(w *world, m *machine, asked *backends.VMSpec, contents map[string]disk) error {
 	s := &m.Spec
-	if err := b.completeDisks(w, m, content); err != nil {
+	if err := b.completeDisks(w, m, contents); err != nil {
 		return err
 	}
 	b.completeNICs(w, m)
@@ -100,7 +118,7 @@ func (b *Backend) complete(w *world, m *machine, asked *backends.VMSpec, content
 	return w.checkStorages(m)
 }
 
-func (b *Backend) completeDisks(w *world, m *machine, content *image) error {
+func (b *Backend) completeDisks(w *world, m *machine, contents map[string]disk) error {
 	if m.Disks == nil {
 		m.Disks = map[string]disk{}
 	}
@@ -124,15 +142,17 @@ func (b *Backend) completeDisks(w *world, m *machine, content *image) error {
 			if want.SizeGiB != nil && *want.SizeGiB < gibOf(v.Bytes) {
 				return refusal(backends.Invalid, p.Attr("size_gib"), "a disk cannot shrink (it has %d GiB)", gibOf(v.Bytes))
 			}
-			d = disk{Volume: v.ID, Path: v.Path, Bytes: v.Bytes, Content: v.Content}
+			d = disk{Volume: v.ID, Path: v.Path, Bytes: v.Bytes, Content: v.Content, origin: clone(v.origin)}
 		} else {
+			of := contents[key]
+			d.Bytes, d.Content, d.origin = of.Bytes, of.Content, clone(of.origin)
+			if d.linked() && *spec.Provisioning != "thin" {
+				return refusal(backends.Invalid, p.Attr("provisioning"), "a disk that shares its content is thin")
+			}
 			d.Volume = w.newVolumeID(*spec.Storage, string(m.ID)+"-"+key)
 			d.Path = "/mock/" + d.Volume + "." + *spec.Format
 		}
 		d.Bytes = max(d.Bytes, *spec.SizeGiB*gib)
-		if key == "root" && content != nil && want.Volume == nil {
-			d.Content = max(0, content.Allocated)
-		}
 		device, ok := freeSlot(m, *spec.Bus)
 		if !ok {
 			return refusal(backends.Invalid, p.Attr("bus"), "the %s bus has no free slot", *spec.Bus)

@@ -18,11 +18,18 @@ func (b *Backend) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends
 	if err := backends.Vet(b.catalogue, &backends.VMSpec{}, spec, backends.Requirements(spec), c.op, c.object); err != nil {
 		return "", err
 	}
+	return b.bear(ctx, c, spec, made(spec))
+}
+
+// bear carries out the call that makes a VM. Where it takes time, what is there
+// in the meantime is partial; the fault METHOD.finish strikes then.
+func (b *Backend) bear(ctx context.Context, c call, spec *backends.VMSpec, from maker) (backends.ID, error) {
 	var id backends.ID
+	finish := c.method + ".finish"
 	err := b.run(ctx, c, func(t *task) error {
 		birth := func(partial bool) func(*world) error {
 			return func(w *world) error {
-				m, err := b.born(w, spec, partial)
+				m, err := b.born(w, spec, from, partial)
 				if err != nil {
 					return err
 				}
@@ -31,7 +38,7 @@ func (b *Backend) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends
 				return nil
 			}
 		}
-		if b.options.Latency+b.options.Jitter == 0 && !b.faults.concerns("CreateVM.finish") {
+		if b.options.Latency+b.options.Jitter == 0 && !b.faults.concerns(finish) {
 			b.tasks.progress(ctx, t, c, 100)
 			err := b.commit(ctx, t, birth(false))
 			if err != nil {
@@ -47,7 +54,7 @@ func (b *Backend) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends
 		if err := b.spend(ctx, c, t); err != nil {
 			return err
 		}
-		if err := b.faults.check([]string{"CreateVM.finish"}, c.names, c.op, c.object); err != nil {
+		if err := b.faults.check([]string{finish}, c.names, c.op, c.object); err != nil {
 			return err
 		}
 		return b.commit(ctx, t, func(w *world) error {
@@ -65,14 +72,14 @@ func (b *Backend) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends
 
 // born puts a new VM into the world, or finds the one that an earlier try of
 // the same creation put there.
-func (b *Backend) born(w *world, spec *backends.VMSpec, partial bool) (*machine, error) {
+func (b *Backend) born(w *world, spec *backends.VMSpec, from maker, partial bool) (*machine, error) {
 	if other := w.named(spec.Name); other != nil {
 		if spec.CreateToken == "" || other.Token != spec.CreateToken {
 			return nil, nameTaken(other)
 		}
 		return other, nil
 	}
-	m, err := b.build(w, spec)
+	m, err := b.build(w, spec, from)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +111,7 @@ func (b *Backend) attach(w *world, before, after *machine) {
 			v = clone(v)
 			v.AttachedTo = to
 			if to != "" {
-				v.Bytes, v.Disk.SizeGiB = d.Bytes, m.Spec.Disks[key].SizeGiB
+				v.Bytes, v.Disk.SizeGiB, v.origin = d.Bytes, m.Spec.Disks[key].SizeGiB, d.origin
 			}
 			w.Volumes[v.ID] = v
 		}
@@ -120,6 +127,7 @@ func (w *world) release(m *machine, key string) {
 	d, spec := m.Disks[key], m.Spec.Disks[key]
 	w.Volumes[d.Volume] = &volume{
 		ID: d.Volume, Name: m.Spec.Name + "-" + key, Disk: clone(spec), Path: d.Path, Bytes: d.Bytes, Content: d.Content,
+		origin: clone(d.origin),
 	}
 }
 
@@ -134,6 +142,9 @@ func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.De
 		if err != nil {
 			return err
 		}
+		if err := w.inUse(m); err != nil {
+			return err
+		}
 		for _, key := range opts.KeepDisks {
 			if _, ok := m.Disks[key]; !ok {
 				return refusal(backends.Invalid, backends.Path("disks").Key(key), "the VM has no disk %q to keep", key)
@@ -146,6 +157,7 @@ func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.De
 		}
 		b.attach(w, m, nil)
 		delete(w.Machines, id)
+		w.sweep()
 		return nil
 	})
 }

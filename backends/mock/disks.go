@@ -114,12 +114,19 @@ func (b *Backend) ResizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 			return noDisk(id)
 		}
 		var spec backends.Disk
-		var bytes int64
+		var have disk
 		if v != nil {
-			spec, bytes = v.Disk, v.Bytes
+			spec, have = v.Disk, disk{Bytes: v.Bytes, Content: v.Content, origin: v.origin}
 		} else {
-			spec, bytes = owner.Spec.Disks[key], owner.Disks[key].Bytes
+			spec, have = owner.Spec.Disks[key], owner.Disks[key]
+			change := backends.Change{
+				Path: backends.Path("disks").Key(key).Attr("size_gib"), Action: backends.Grow, Key: key, From: gibOf(have.Bytes), To: sizeGiB,
+			}
+			if err := b.frozen(owner, change); err != nil {
+				return err
+			}
 		}
+		bytes := have.Bytes
 		if sizeGiB < gibOf(bytes) {
 			return refusal(backends.Invalid, "size_gib", "a disk cannot shrink (it has %d GiB)", gibOf(bytes))
 		}
@@ -128,7 +135,9 @@ func (b *Backend) ResizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 			return err
 		}
 		wanted := max(bytes, sizeGiB*gib)
-		total := w.used("")[st.Name] + spent(*spec.Provisioning, wanted, 0) - spent(*spec.Provisioning, bytes, 0)
+		grown := have
+		grown.Bytes = wanted
+		total := w.used("")[st.Name] + grown.spent(*spec.Provisioning) - have.spent(*spec.Provisioning)
 		if total > st.CapacityBytes {
 			return noSpace(st, "size_gib", total)
 		}

@@ -52,7 +52,7 @@ func (b *Backend) ImportImage(ctx context.Context, spec backends.ImageSpec, sour
 			if total := w.used("")[storage] + im.Allocated; total > st.CapacityBytes {
 				return noSpace(st, "storage", total)
 			}
-			w.Images[id] = &image{im}
+			w.Images[id] = &image{Image: im}
 			done = im
 			return nil
 		})
@@ -211,8 +211,8 @@ func (b *Backend) ListImages(ctx context.Context, storage string) ([]backends.Im
 	return found, nil
 }
 
-// DeleteImage removes an image. Disks are copies, so only one that lies in a
-// drive is still needed.
+// DeleteImage removes an image. Disks are copies unless they are linked, so that
+// an image is needed only by linked ones and where it lies in a drive.
 func (b *Backend) DeleteImage(ctx context.Context, id string) error {
 	c := call{
 		method: "DeleteImage", op: "delete", object: backends.ImageObject(id),
@@ -226,6 +226,10 @@ func (b *Backend) DeleteImage(ctx context.Context, id string) error {
 			if m.Spec.CDROM != nil && m.Spec.CDROM.ISO != "" && w.findImage(m.Spec.CDROM.ISO) == w.Images[id] {
 				return backends.Errorf(backends.Precondition, "", "", "it lies in the drive of VM %q", m.Spec.Name)
 			}
+		}
+		if names := w.sharesImage(id); len(names) > 0 {
+			return backends.Errorf(backends.Precondition, "", "", "%s share its content", strings.Join(names, ", ")).
+				Advise("Delete them first.")
 		}
 		delete(w.Images, id)
 		return nil

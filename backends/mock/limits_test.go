@@ -155,11 +155,13 @@ func TestInventory(t *testing.T) {
 	var names []string
 	for _, vm := range all {
 		names = append(names, vm.Name+" "+string(vm.Power))
-		if vm.Owned == (vm.Name == "legacy-app") {
+		if vm.Owned == (vm.Name == "legacy-app" || vm.Template) || vm.Template != strings.HasSuffix(vm.Name, "-template") {
 			t.Errorf("VM %q is owned: %t", vm.Name, vm.Owned)
 		}
 	}
-	if !slices.Equal(names, []string{"db-01 running", "legacy-app stopped", "web-01 running"}) {
+	if !slices.Equal(names, []string{
+		"db-01 running", "debian-12-template stopped", "legacy-app stopped", "web-01 running", "windows-2022-template stopped",
+	}) {
 		t.Errorf("sample VMs %q", names)
 	}
 	images, err := b.ListImages(t.Context(), "default")

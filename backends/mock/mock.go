@@ -101,9 +101,12 @@ func (b *Backend) fill(w *world) {
 	if w.Seed == 0 {
 		w.Seed = b.options.Seed
 	}
-	if b.options.SampleData && !w.Sampled {
-		w.Sampled = true
-		b.addSamples(w)
+	if b.options.SampleData && w.Samples < sampleEdition {
+		if !w.Sampled {
+			b.addSamples(w)
+		}
+		b.addTemplates(w)
+		w.Sampled, w.Samples = true, sampleEdition
 	}
 }
 

@@ -122,6 +122,14 @@ func spent(provisioning string, bytes, content int64) int64 {
 	return min(bytes, max(bytes/20, content))
 }
 
+// spent is what a disk takes of its storage.
+func (d disk) spent(provisioning string) int64 {
+	if d.linked() {
+		return layer(d.Bytes)
+	}
+	return spent(provisioning, d.Bytes, d.Content)
+}
+
 // used adds up what each storage holds, without one VM.
 func (w *world) used(except backends.ID) map[string]int64 {
 	used := map[string]int64{}
@@ -132,27 +140,49 @@ func (w *world) used(except backends.ID) map[string]int64 {
 		m.spend(used)
 	}
 	for _, v := range w.Volumes {
-		used[value(v.Disk.Storage)] += spent(value(v.Disk.Provisioning), v.Bytes, v.Content)
+		d := disk{Bytes: v.Bytes, Content: v.Content, origin: v.origin}
+		used[value(v.Disk.Storage)] += d.spent(value(v.Disk.Provisioning))
 	}
 	for _, im := range w.Images {
 		used[im.Storage] += max(0, im.Allocated)
 	}
+	for _, b := range w.Bases {
+		used[b.Storage] += layer(b.Bytes)
+	}
 	return used
 }
 
-// spend adds what a VM's own disks take.
+// room checks that every storage has room for a machine as it would be.
+func (w *world) room(m *machine) error {
+	used := w.used(m.ID)
+	m.spend(used)
+	for _, st := range storages {
+		if used[st.Name] > st.CapacityBytes {
+			return noSpace(st, "", used[st.Name])
+		}
+	}
+	return nil
+}
+
+// spend adds what a VM's own disks and its snapshots take.
 func (m *machine) spend(used map[string]int64) {
 	for key, d := range m.Disks {
 		if d.Owned {
 			spec := m.Spec.Disks[key]
-			used[value(spec.Storage)] += spent(value(spec.Provisioning), d.Bytes, d.Content)
+			used[value(spec.Storage)] += d.spent(value(spec.Provisioning))
 		}
+	}
+	for i := range m.Snapshots {
+		m.Snapshots[i].spend(used)
 	}
 }
 
 // checkStorages checks that a machine's disks are where storages are, with room.
 func (w *world) checkStorages(m *machine) error {
 	used := w.used(m.ID)
+	for i := range m.Snapshots {
+		m.Snapshots[i].spend(used)
+	}
 	for _, key := range sortedKeys(m.Disks) {
 		d, spec, p := m.Disks[key], m.Spec.Disks[key], backends.Path("disks").Key(key)
 		st, err := findStorage(*spec.Storage, p.Attr("storage"))
@@ -162,7 +192,7 @@ func (w *world) checkStorages(m *machine) error {
 		if !d.Owned {
 			continue
 		}
-		used[st.Name] += spent(*spec.Provisioning, d.Bytes, d.Content)
+		used[st.Name] += d.spent(*spec.Provisioning)
 		if used[st.Name] > st.CapacityBytes {
 			return noSpace(st, p.Attr("size_gib"), used[st.Name])
 		}

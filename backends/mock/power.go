@@ -82,6 +82,10 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 
 // start makes ready what a VM needs to run.
 func (b *Backend) start(w *world, m *machine) error {
+	if m.Template {
+		return backends.Errorf(backends.Precondition, "", "", "it is a template, which never runs").
+			Advise("Make a VM from it, and start that one.")
+	}
 	if m.Partial {
 		return backends.Errorf(backends.Precondition, "", "", "its creation did not end").
 			Advise("Delete the VM and create it again.")

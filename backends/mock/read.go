@@ -20,6 +20,7 @@ func (b *Backend) ListVMs(ctx context.Context, filter backends.VMFilter) ([]back
 			if matches(m, filter) {
 				found = append(found, backends.VMSummary{
 					ID: m.ID, Name: m.Spec.Name, Host: m.Host, Power: m.Power, Tags: slices.Clone(m.Spec.Tags), Owned: m.Owned,
+					Template: m.Template,
 				})
 			}
 		}
@@ -81,12 +82,14 @@ func (b *Backend) one(w *world, id backends.ID, aspects backends.Aspects) (*back
 	}
 	vm := &backends.VM{
 		ID: id, UUID: string(id), Config: m.observed(aspects), Owned: m.Owned,
-		Power: m.Power, Host: m.Host, Status: m.status(), Pending: m.Active != nil,
+		Power: m.Power, Host: m.Host, Status: m.status(), Pending: m.Active != nil, Template: m.Template,
 		Disks:    make(map[string]backends.DiskStatus, len(m.Disks)),
 		Networks: make(map[string]backends.NICStatus, len(m.Spec.Networks)),
 	}
 	for key, d := range m.Disks {
-		vm.Disks[key] = backends.DiskStatus{Device: d.Device, Path: d.Path, VolumeID: d.Volume, SizeBytes: d.Bytes, Owned: d.Owned}
+		vm.Disks[key] = backends.DiskStatus{
+			Device: d.Device, Path: d.Path, VolumeID: d.Volume, SizeBytes: d.Bytes, Owned: d.Owned, Backing: w.backing(d),
+		}
 	}
 	if aspects&backends.AspectGuest != 0 && b.answers(m) {
 		g := m.guest()
@@ -100,8 +103,11 @@ func (b *Backend) one(w *world, id backends.ID, aspects backends.Aspects) (*back
 
 // status is the mock's own word for what a VM does.
 func (m *machine) status() string {
-	if m.Partial {
+	switch {
+	case m.Partial:
 		return "creating"
+	case m.Template:
+		return "template"
 	}
 	return string(m.Power)
 }

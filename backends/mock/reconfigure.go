@@ -55,6 +55,7 @@ func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Re
 		}
 		b.attach(w, before, m)
 		w.put(m)
+		w.sweep()
 		return nil
 	})
 }
@@ -77,6 +78,11 @@ func (b *Backend) allowed(m *machine, r backends.Reconfiguration, changes []back
 	if m.Partial {
 		return backends.Errorf(backends.Precondition, "", "", "its creation did not end").Advise("Delete the VM and create it again.")
 	}
+	for _, c := range changes {
+		if err := b.frozen(m, c); err != nil {
+			return err
+		}
+	}
 	if r.Mode == backends.Deferred {
 		if err := b.catalogue.Require(backends.FeatureDeferredChange, "change", m.object()); err != nil {
 			return err
@@ -96,6 +102,19 @@ func (b *Backend) allowed(m *machine, r backends.Reconfiguration, changes []back
 		}
 	}
 	return nil
+}
+
+// frozen refuses a change that the VM's snapshots are in the way of.
+func (b *Backend) frozen(m *machine, c backends.Change) error {
+	if len(m.Snapshots) == 0 {
+		return nil
+	}
+	reason := b.catalogue.FrozenBy(c)
+	if reason == "" {
+		return nil
+	}
+	return refusal(backends.Precondition, c.Path, "to %s is not possible while the VM has snapshots (%s): %s", c, m.snapshotNames(), reason).
+		Advise("Delete the snapshots first.")
 }
 
 // follow lets a running VM see what was changed live: interfaces that came or

@@ -54,11 +54,11 @@ func (b *Backend) addSamples(w *world) {
 		im.Path = "/mock/" + im.ID
 		im.Fingerprint = "sample:" + im.Name
 		if w.Images[im.ID] == nil {
-			w.Images[im.ID] = &image{im}
+			w.Images[im.ID] = &image{Image: im}
 		}
 	}
 	for _, sample := range sampleVMs {
-		m, err := b.born(w, &sample.spec, false)
+		m, err := b.born(w, &sample.spec, made(&sample.spec), false)
 		if err != nil { // the name is taken
 			continue
 		}
@@ -68,5 +68,46 @@ func (b *Backend) addSamples(w *world) {
 			m.Power = backends.Running
 		}
 		w.put(m)
+	}
+}
+
+// sampleEdition counts what the sample data consist of, so that an older state
+// file gets what it lacks once: 1 is the templates.
+const sampleEdition = 1
+
+var sampleTemplates = []struct {
+	spec    backends.VMSpec
+	guest   string
+	content int64
+}{
+	{
+		guest: osOf("debian-12"), content: 600 * mib,
+		spec: backends.VMSpec{
+			Name: "debian-12-template", Description: new("Debian 12 with cloud-init"),
+			CPU: backends.CPU{Cores: new(int64(2))}, Memory: backends.Memory{SizeMiB: new(int64(2048))},
+			Disks:    map[string]backends.Disk{"root": {SizeGiB: new(int64(10))}},
+			Networks: map[string]backends.NIC{"lan": {Network: new("lan")}},
+		},
+	},
+	{
+		guest: osOf("windows-2022"), content: 12 * gib,
+		spec: backends.VMSpec{
+			Name: "windows-2022-template", Description: new("Windows Server 2022"),
+			CPU: backends.CPU{Cores: new(int64(2))}, Memory: backends.Memory{SizeMiB: new(int64(4096))},
+			GuestOS: new("windows"), Firmware: new("uefi"),
+			Disks:    map[string]backends.Disk{"root": {SizeGiB: new(int64(40))}},
+			Networks: map[string]backends.NIC{"lan": {Network: new("lan"), Model: new("e1000e")}},
+		},
+	},
+}
+
+// addTemplates puts the sample templates into a world.
+func (b *Backend) addTemplates(w *world) {
+	for _, sample := range sampleTemplates {
+		// A name that is taken stays whose it is.
+		_, _ = b.born(w, &sample.spec, func(_ *world, m *machine, _ *backends.VMSpec) (*making, error) {
+			m.Guest, m.Owned, m.Template = sample.guest, false, true
+			return &making{disks: map[string]disk{"root": {Content: sample.content}}}, nil
+		}, false)
 	}
 }

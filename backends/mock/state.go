@@ -18,11 +18,13 @@ type world struct {
 	Machines map[backends.ID]*machine
 	Images   map[string]*image  // by id
 	Volumes  map[string]*volume // disks with a life of their own, by id
+	Bases    map[string]*base   // what linked clones share, by id
 	// Born counts the VMs that ever had a name, so that none gets the id of
 	// another.
 	Born    map[string]int
 	Tasks   []backends.Task // that ended, oldest first
 	Sampled bool            // the sample data were put there once
+	Samples int             // which of them: sampleEdition
 }
 
 // machine is one VM.
@@ -38,9 +40,15 @@ type machine struct {
 	Guest  string // the operating system that its agent reports
 	// Partial: its creation did not end.
 	Partial bool
-	Disks   map[string]disk
-	Leases  map[string]string // the DHCP server's, by NIC
-	Token   string            // Spec.CreateToken of its creation
+	// Template: it never runs, and VMs are made of it.
+	Template bool
+	Disks    map[string]disk
+	Leases   map[string]string // the DHCP server's, by NIC
+	Token    string            // Spec.CreateToken of its creation
+
+	Snapshots []snapshot // oldest first, so parents before children
+	Current   string     // id of the snapshot that the VM goes on from
+	Taken     int        // snapshots that there ever were, so that no id comes twice
 }
 
 // disk is what there is of a VM's disk beside its configuration.
@@ -51,6 +59,7 @@ type disk struct {
 	Bytes   int64
 	Content int64 // that its image holds
 	Owned   bool
+	origin
 }
 
 // volume is a disk with a life of its own.
@@ -61,15 +70,19 @@ type volume struct {
 	Bytes      int64
 	Content    int64
 	AttachedTo backends.ID
+	origin
 }
 
 // image is an image with what it weighs; its bytes are not kept.
-type image struct{ backends.Image }
+type image struct {
+	backends.Image
+	Data map[string]string // as of a disk
+}
 
 func newWorld(seed int64) *world {
 	return &world{
 		Seed: seed, Machines: map[backends.ID]*machine{}, Images: map[string]*image{},
-		Volumes: map[string]*volume{}, Born: map[string]int{},
+		Volumes: map[string]*volume{}, Bases: map[string]*base{}, Born: map[string]int{},
 	}
 }
 

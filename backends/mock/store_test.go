@@ -46,8 +46,8 @@ func TestStateFile(t *testing.T) {
 		t.Errorf("the history has %+v (%v), want the creation and the start", tasks, err)
 	}
 	all, err := b.ListVMs(t.Context(), backends.VMFilter{})
-	if err != nil || len(all) != 4 {
-		t.Errorf("%d VMs (%v), want ours and the three samples once", len(all), err)
+	if err != nil || len(all) != 6 {
+		t.Errorf("%d VMs (%v), want ours and the five samples once", len(all), err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file may hold secrets and has mode %v (%v)", info.Mode(), err)

@@ -16,42 +16,6 @@ func (b *Backend) lacks(f backends.Feature, op, object string) error {
 	return backends.Errorf(backends.Unsupported, op, object, "the mock cannot imitate this")
 }
 
-// CloneVM answers Unsupported.
-func (b *Backend) CloneVM(_ context.Context, spec *backends.CloneSpec) (backends.ID, error) {
-	f := backends.FeatureFullClone
-	if spec.Linked {
-		f = backends.FeatureLinkedClone
-	}
-	return "", b.lacks(f, "clone", backends.VMObject(spec.Spec.Name))
-}
-
-// CreateSnapshot answers Unsupported.
-func (b *Backend) CreateSnapshot(_ context.Context, id backends.ID, spec backends.SnapshotSpec) (string, error) {
-	f := backends.FeatureSnapshotCreate
-	switch {
-	case spec.Memory:
-		f = backends.FeatureSnapshotMemory
-	case spec.Quiesce:
-		f = backends.FeatureSnapshotQuiesce
-	}
-	return "", b.lacks(f, "create a snapshot", backends.VMObject(string(id)))
-}
-
-// ListSnapshots answers Unsupported.
-func (b *Backend) ListSnapshots(_ context.Context, id backends.ID) ([]backends.Snapshot, error) {
-	return nil, b.lacks(backends.FeatureSnapshotCreate, "list snapshots", backends.VMObject(string(id)))
-}
-
-// RevertSnapshot answers Unsupported.
-func (b *Backend) RevertSnapshot(_ context.Context, id backends.ID, _ string) error {
-	return b.lacks(backends.FeatureSnapshotRevert, "revert to a snapshot", backends.VMObject(string(id)))
-}
-
-// DeleteSnapshot answers Unsupported.
-func (b *Backend) DeleteSnapshot(_ context.Context, id backends.ID, _ string, _ bool) error {
-	return b.lacks(backends.FeatureSnapshotDelete, "delete a snapshot", backends.VMObject(string(id)))
-}
-
 // GuestExec answers Unsupported: the guest is pretended.
 func (b *Backend) GuestExec(_ context.Context, id backends.ID, _ backends.GuestCommand) (backends.GuestResult, error) {
 	return backends.GuestResult{}, backends.Errorf(backends.Unsupported, "run a command in the guest", backends.VMObject(string(id)),

@@ -1,6 +1,9 @@
 package mock
 
-import "reflect"
+import (
+	"reflect"
+	"time"
+)
 
 // clone copies v and all that it points to, so that nobody shares memory with
 // the mock's world.
@@ -9,6 +12,9 @@ func clone[T any](v T) T {
 }
 
 func copyOf(v reflect.Value) reflect.Value {
+	if v.Type() == timeType {
+		return v
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() {
@@ -20,11 +26,7 @@ func copyOf(v reflect.Value) reflect.Value {
 	case reflect.Struct:
 		s := reflect.New(v.Type()).Elem()
 		s.Set(v)
-		for i := range v.NumField() {
-			if holdsReferences(v.Field(i).Kind()) {
-				s.Field(i).Set(copyOf(v.Field(i)))
-			}
-		}
+		copyFields(s, v)
 		return s
 	case reflect.Map:
 		if v.IsNil() {
@@ -48,6 +50,19 @@ func copyOf(v reflect.Value) reflect.Value {
 		return v
 	}
 }
+
+func copyFields(dst, src reflect.Value) {
+	for i := range src.NumField() {
+		switch {
+		case src.Type().Field(i).Anonymous: // perhaps of a type that is not exported, whose fields are
+			copyFields(dst.Field(i), src.Field(i))
+		case holdsReferences(src.Field(i).Kind()):
+			dst.Field(i).Set(copyOf(src.Field(i)))
+		}
+	}
+}
+
+var timeType = reflect.TypeFor[time.Time]()
 
 func holdsReferences(k reflect.Kind) bool {
 	return k == reflect.Pointer || k == reflect.Struct || k == reflect.Map || k == reflect.Slice
