@@ -10,6 +10,7 @@ const sector = 512
 
 var (
 	vmdkCreateType = regexp.MustCompile(`(?m)^\s*createType\s*=\s*"([^"\r\n]*)"`)
+	vmdkParentHint = regexp.MustCompile(`parentFileNameHint\s*=\s*"[^"]`)
 	vmdkParentCID  = regexp.MustCompile(`(?mi)^\s*parentCID\s*=\s*([0-9a-f]+)`)
 )
 
@@ -27,6 +28,9 @@ func readVMDK(p []byte) (Header, error) {
 	if !ok {
 		return Header{}, damaged(VMDK, "its capacity is impossible")
 	}
+	if virtual == 0 { // QEMU then looks for the data in the files that the descriptor names
+		return Header{}, errorf(Unsupported, "this VMDK holds no data itself; make one file of it with: qemu-img convert -O qcow2")
+	}
 	const compressed, markers = 1 << 16, 1 << 17
 	h := Header{Format: VMDK, Subformat: "monolithicSparse", VirtualSize: virtual}
 	if le.Uint32(p[8:])&(compressed|markers) == compressed|markers {
@@ -37,6 +41,9 @@ func readVMDK(p []byte) (Header, error) {
 	piece := errorf(Unsupported, "this VMDK is one piece of a disk that is split into several files; make one file of it with: qemu-img convert -O qcow2, given the descriptor")
 	if at == 0 || n == 0 {
 		return Header{}, piece
+	}
+	if text := p[sector:min(len(p), 21*sector)]; vmdkParentHint.Match(text) { // where QEMU looks, whatever the header says
+		return Header{}, errorf(Unsupported, "this VMDK holds only the differences to its parent disk (a snapshot or a linked clone); make it complete with: qemu-img convert -O qcow2")
 	}
 	if total := uint64(len(p)) / sector; at < total {
 		// The descriptor is a few hundred bytes; it is padded with zeros.

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,32 +42,82 @@ func (s *Store) importImage(ctx context.Context, ref Ref, spec backends.ImageSpe
 	if img, found, err := s.earlier(ctx, ref, spec); found || err != nil {
 		return img, err
 	}
+	if img, found, err := s.elsewhere(ctx, ref, spec, pool); found || err != nil {
+		return img, err
+	}
 	content, err := source.Open(ctx)
 	if err != nil {
 		return backends.Image{}, contentError(ctx, err)
 	}
 	defer content.Reader.Close() //nolint:errcheck // read to its end, or given up
-	if err := checkContent(spec, pool, content); err != nil {
-		return backends.Image{}, err
+	if spec.Kind == "iso" && content.Format != "iso" {
+		return backends.Image{}, backends.Errorf(backends.Invalid, "", "", "the image is a %s, not an ISO 9660 image", content.Format).At("kind")
 	}
-	v, err := s.transfer(ctx, ref, newMarker(spec.Fingerprint), content)
+	in, err := planReception(Spec{Ref: ref, Format: wanted(spec)}, pool, content)
+	if err != nil {
+		return backends.Image{}, atTarget(spec, err)
+	}
+	m := newMarker(spec.Fingerprint)
+	m.Source = content.Format
+	return s.make(ctx, ref, m, func() (Volume, error) { return s.receive(ctx, in) })
+}
+
+// make has an image's volume made under the protection of its marker.
+func (s *Store) make(ctx context.Context, ref Ref, m marker, volume func() (Volume, error)) (backends.Image, error) {
+	v, err := func() (Volume, error) {
+		if err := s.writeMarker(ctx, ref, m); err != nil {
+			return Volume{}, err
+		}
+		v, err := volume()
+		if err != nil {
+			return v, err
+		}
+		return v, s.complete(ctx, ref, m)
+	}()
 	if err != nil {
 		return backends.Image{}, s.undoImport(ctx, ref, err)
 	}
-	return image(v, spec.Fingerprint), nil
+	return image(v, m.Fingerprint), nil
+}
+
+// wanted is the format that is asked for, or "".
+func wanted(spec backends.ImageSpec) string {
+	if spec.Format == nil {
+		return ""
+	}
+	return *spec.Format
+}
+
+// atTarget blames what an image calls the format of a volume.
+func atTarget(spec backends.ImageSpec, err error) error {
+	var e *backends.Error
+	if spec.Format != nil && errors.As(err, &e) && e.Path == "format" {
+		return e.At("target_format")
+	}
+	return err
+}
+
+// checkName refuses what libvirt or this package cannot use as the name of an image.
+func checkName(name string) error {
+	switch {
+	case name == "" || strings.ContainsAny(name, "/\\\n\x00") || strings.HasPrefix(name, ".") || len(name) > 200:
+		return backends.Errorf(backends.Invalid, "", "", "%q cannot be the name of a volume", name).At("name").
+			Advise("A name has up to 200 characters, no slash, and does not begin with a dot.")
+	case isMarker(name), isIncoming(name):
+		return backends.Errorf(backends.Invalid, "", "", "names that end in %s or %s are taken", markerSuffix, incomingSuffix).At("name")
+	}
+	return nil
 }
 
 // checkImageSpec refuses what needs no look at the storage.
 func checkImageSpec(spec backends.ImageSpec, source backends.ImageSource) error {
+	if err := checkName(spec.Name); err != nil {
+		return err
+	}
 	unsupported := func(path backends.Path, format string, args ...any) error {
 		return backends.Errorf(backends.Unsupported, "", "", format, args...).At(path)
 	}
 	switch {
-	case spec.Name == "" || strings.ContainsAny(spec.Name, "/\\\n\x00") || strings.HasPrefix(spec.Name, ".") || len(spec.Name) > 200:
-		return backends.Errorf(backends.Invalid, "", "", "%q cannot be the name of a volume", spec.Name).At("name").
-			Advise("A name has up to 200 characters, no slash, and does not begin with a dot.")
-	case isMarker(spec.Name):
-		return backends.Errorf(backends.Invalid, "", "", "names that end in %s are taken", markerSuffix).At("name")
 	case source.VM != "":
 		return unsupported("vm_id", "the libvirt backend does not make images from VMs")
 	case spec.Kind != "" && spec.Kind != "disk" && spec.Kind != "iso":
@@ -115,6 +166,9 @@ func (s *Store) earlier(ctx context.Context, ref Ref, spec backends.ImageSpec) (
 			At("name").Advise("To use it, give its id %q where an image is asked for. Else choose another name, or remove it: virsh vol-delete --pool %s %s.", ref, ref.Pool, ref.Name)
 	case !m.Complete:
 		return backends.Image{}, false, s.remove(ctx, ref)
+	case diskimage.SameContent(m.Fingerprint, spec.Fingerprint) && spec.Format != nil && *spec.Format != v.Format:
+		return backends.Image{}, false, backends.Errorf(backends.Conflict, "", "", "the storage pool %q already has an image %q with the same content as a %s", ref.Pool, ref.Name, v.Format).
+			At("name").Advise("Choose another name, or target_format = %q.", v.Format)
 	case diskimage.SameContent(m.Fingerprint, spec.Fingerprint):
 		img := image(v, m.Fingerprint)
 		img.Cached = true
@@ -122,87 +176,6 @@ func (s *Store) earlier(ctx context.Context, ref Ref, spec backends.ImageSpec) (
 	}
 	return backends.Image{}, false, backends.Errorf(backends.Conflict, "", "", "the storage pool %q already has an image %q with other content", ref.Pool, ref.Name).
 		At("name").Advise("Choose another name, or import the existing image under its id %q.", ref)
-}
-
-// checkContent refuses what libvirt cannot keep, before anything is transferred.
-func checkContent(spec backends.ImageSpec, pool backends.Storage, c *backends.Content) error {
-	files := HasFiles(pool.Kind)
-	switch {
-	case c.Format != "qcow2" && c.Format != "raw" && c.Format != "iso":
-		return backends.Errorf(backends.Unsupported, "", "", "the image is a %s, and libvirt takes qcow2, raw and iso", c.Format).
-			At("format").Advise("Convert it first: qemu-img convert -O qcow2 IMAGE IMAGE.qcow2.")
-	case spec.Format != nil && *spec.Format != c.Format:
-		return backends.Errorf(backends.Unsupported, "", "", "the image is a %s, and the libvirt backend does not convert it to %s (capability %s)", c.Format, *spec.Format, backends.FeatureImageConversion).
-			At("format").Advise("Leave the format unset: disks of either format can be made from the image.")
-	case spec.Kind == "iso" && c.Format != "iso":
-		return backends.Errorf(backends.Invalid, "", "", "the image is a %s, not an ISO 9660 image", c.Format).At("kind")
-	case !files && c.Format == "qcow2":
-		return backends.Errorf(backends.Unsupported, "", "", "the storage pool %q of type %s has no files, so it cannot keep a qcow2 image", pool.Name, pool.Kind).
-			At("storage").Advise("Choose a pool of directories, or convert the image to raw.")
-	case !files && c.Size < 0:
-		return backends.Errorf(backends.Unsupported, "", "", "the length of the image is not known, and the storage pool %q of type %s needs it", pool.Name, pool.Kind).
-			At("storage").Advise("Choose a pool of directories, or an image that is not compressed.")
-	}
-	// A raw image may have holes, which take no space in a file.
-	if need := c.Size; need > pool.FreeBytes && (!files || c.Format != "raw") {
-		return backends.Errorf(backends.Exhausted, "", "", "the image has %d MiB, and the storage pool %q has %d MiB left", need>>20, pool.Name, pool.FreeBytes>>20).
-			At("storage").Advise("Free space on the storage, or choose another one.")
-	}
-	return nil
-}
-
-// transfer uploads and verifies. The volume begins as a raw one, so that its content is
-// exactly what is uploaded.
-func (s *Store) transfer(ctx context.Context, ref Ref, m marker, c *backends.Content) (Volume, error) {
-	if err := s.writeMarker(ctx, ref, m); err != nil {
-		return Volume{}, err
-	}
-	p, err := s.pool(ctx, ref.Pool)
-	if err != nil {
-		return Volume{}, err
-	}
-	// Of unknown length: the file grows as it is written.
-	size := max(c.Size, 512)
-	if err := s.createXML(ctx, p, Spec{Ref: ref, CapacityBytes: size, Format: "raw"}, nil); err != nil {
-		return Volume{}, err
-	}
-	n, err := s.upload(ctx, ref, c.Reader, c.Size)
-	if err != nil {
-		return Volume{}, err
-	}
-	if err := s.refresh(ctx, ref.Pool); err != nil {
-		return Volume{}, err
-	}
-	v, err := s.Get(ctx, ref)
-	if err != nil {
-		return Volume{}, err
-	}
-	if err := verify(v, c, n); err != nil {
-		return Volume{}, err
-	}
-	return v, s.complete(ctx, ref, m)
-}
-
-// verify holds what libvirt says of an uploaded volume against what was sent.
-func verify(v Volume, c *backends.Content, sent int64) error {
-	wrong := func(format string, args ...any) error {
-		return backends.Errorf(backends.Internal, "", "", "the upload is not what was sent: "+format, args...)
-	}
-	size := c.VirtualSize
-	if size < 0 || c.Format != "qcow2" {
-		size = sent
-	}
-	switch {
-	case c.Size >= 0 && sent != c.Size:
-		return backends.Errorf(backends.Transient, "", "", "the image has %d bytes, but %d were received", c.Size, sent)
-	case v.Format != c.Format && (c.Format == "qcow2" || v.Format == "qcow2"):
-		return wrong("libvirt takes it for a %s, not a %s", v.Format, c.Format)
-	case c.Format == "qcow2" && c.VirtualSize < 0:
-		return nil // its own header is all there is
-	case v.CapacityBytes < size:
-		return wrong("libvirt sees %d bytes instead of %d", v.CapacityBytes, size)
-	}
-	return nil
 }
 
 // undoImport removes what a failed import left, also when ctx has ended.
@@ -220,10 +193,10 @@ func (s *Store) undoImport(ctx context.Context, ref Ref, cause error) error {
 	return cause
 }
 
-// remove deletes an image and then its marker, which still tells what is left if only
-// the first succeeds.
+// remove deletes an image, with what it was to be made from, and then its marker, which still tells
+// what is left if only the first succeeds.
 func (s *Store) remove(ctx context.Context, ref Ref) error {
-	for _, r := range []Ref{ref, markerOf(ref)} {
+	for _, r := range []Ref{incomingOf(ref), ref, markerOf(ref)} {
 		if err := s.Delete(ctx, r); err != nil && !isNoVolume(err) {
 			return err
 		}

@@ -24,6 +24,8 @@ type marker struct {
 	Version     int    `json:"version"`
 	Complete    bool   `json:"complete"`
 	Fingerprint string `json:"fingerprint"`
+	// Source is the format that the content came in, "" where that is not known.
+	Source string `json:"source,omitempty"`
 	// Upload tells one upload from another, so that nobody declares complete what
 	// somebody else has replaced.
 	Upload string `json:"upload"`

@@ -84,9 +84,10 @@ type reception struct {
 }
 
 // hostFormats are the formats that libvirt recognises in a volume and that qemu-img reads,
-// as libvirt calls them.
+// as libvirt calls them. VHDX it does not know, and of VHD (vpc) only the dynamic ones, not those
+// that can be told from a raw disk by their end alone.
 var hostFormats = map[string]string{
-	"raw": "raw", "iso": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc",
+	"raw": "raw", "iso": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi",
 }
 
 // planReception finds the way for content into a pool, or says why there is none. It reads nothing.
@@ -97,41 +98,39 @@ func planReception(spec Spec, pool backends.Storage, c *backends.Content) (recep
 		from = "raw"
 	}
 	if spec.Format == "" {
-		spec.Format = from
-		if from != "qcow2" && from != "raw" {
-			spec.Format = "qcow2"
-		}
-		if !in.files {
-			spec.Format = "raw"
-		}
+		spec.Format = natural(from, spec.Provisioning, in.files)
 	}
 	_, readable := hostFormats[c.Format]
 	switch {
 	case !readable && !diskimage.Convertible(diskimage.Format(c.Format)):
 		return in, backends.Errorf(backends.Unsupported, "", "", "the image is a %s, which is no disk that libvirt can keep", c.Format).At("format")
-	case c.VirtualSize < 0 && !readable:
-		return in, backends.Errorf(backends.Invalid, "", "", "the image does not say how large the disk in it is").
+	case c.VirtualSize < 0 && (!readable || !in.files && c.Format == "qcow2"):
+		return in, backends.Errorf(backends.Invalid, "", "", "the image does not say how large the disk in it is").At("format").
 			Advise("Convert it first: qemu-img convert -O qcow2 IMAGE IMAGE.qcow2.")
 	}
 	size := c.VirtualSize
 	if size < 0 && from == "raw" {
 		size = c.Size
 	}
-	if spec.CapacityBytes > 0 && spec.CapacityBytes < size {
-		return in, backends.Errorf(backends.Invalid, "", "", "%d bytes are too small for the content of the image, which has %d bytes",
-			spec.CapacityBytes, size).At("size_gib")
-	}
 	asked := spec.CapacityBytes
-	if asked == 0 {
-		spec.CapacityBytes = max(size, 512)
-	}
+	// Such a copy is what most ways end with.
+	spec.From = &Ref{}
 	var err error
-	if in.Spec, err = spec.complete(pool.Kind, nil); err != nil {
+	if in.Spec, err = spec.complete(pool.Kind, &Volume{CapacityBytes: max(size, 512)}); err != nil {
 		return in, err
 	}
-	in.CapacityBytes = asked
+	in.From, in.CapacityBytes = nil, asked
 	in.route = in.choose(from, readable)
 	return in, in.fits(pool, size)
+}
+
+// natural is the format that content is kept in where none is asked for.
+func natural(from, provisioning string, files bool) string {
+	switch {
+	case !files, from == "raw", provisioning != "" && provisioning != "thin":
+		return "raw"
+	}
+	return "qcow2"
 }
 
 func (in reception) choose(from string, readable bool) route {
@@ -197,10 +196,10 @@ func (s *Store) receiveInto(ctx context.Context, in reception) (Volume, error) {
 	}
 	// Of unknown length: the file grows as it is written.
 	raw.CapacityBytes = max(raw.CapacityBytes, 512)
-	if raw.Provisioning == "thick" && in.content.Format != "qcow2" {
+	if in.Format == "raw" { // and not only on its way to become something else
 		raw.CapacityBytes = max(raw.CapacityBytes, in.CapacityBytes)
 	}
-	if err := s.createXML(ctx, p, raw); err != nil {
+	if err := s.createXML(ctx, p, raw, nil); err != nil {
 		return Volume{}, err
 	}
 	v, err := s.fill(ctx, in)
@@ -216,11 +215,11 @@ func (s *Store) fill(ctx context.Context, in reception) (Volume, error) {
 	var n int64
 	var err error
 	if converted {
-		n, err = s.uploadRaw(ctx, in.Ref, in.content)
+		err = s.uploadRaw(ctx, in.Ref, in.content)
 	} else {
-		watched := diskimage.Watch(in.content.Reader, diskimage.Format(in.content.Format))
+		watched, stop := diskimage.Watch(in.content.Reader, diskimage.Format(in.content.Format))
 		n, err = s.upload(ctx, in.Ref, watched, in.content.Size)
-		watched.Close() //nolint:errcheck // it only ends the watching
+		stop()
 	}
 	if err != nil {
 		return Volume{}, err
@@ -275,7 +274,7 @@ func verifyRaw(v Volume, c *backends.Content) error {
 // volume from that one.
 func (s *Store) receiveBeside(ctx context.Context, in reception) (v Volume, err error) {
 	beside := in
-	beside.Ref, beside.Provisioning, beside.CapacityBytes = incomingOf(in.Ref), "thin", 0
+	beside.Ref, beside.Format, beside.Provisioning, beside.CapacityBytes = incomingOf(in.Ref), "", "thin", 0
 	if err := s.Delete(ctx, beside.Ref); err != nil && !isNoVolume(err) {
 		return Volume{}, err
 	}

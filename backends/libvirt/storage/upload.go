@@ -53,6 +53,34 @@ func (s *Store) upload(ctx context.Context, ref Ref, r io.Reader, size int64) (i
 	return copied.Size, contentError(ctx, err)
 }
 
+// uploadRaw writes the disk in content, made raw as it passes, into a volume that is as large as it.
+func (s *Store) uploadRaw(ctx context.Context, ref Ref, content *backends.Content) error {
+	vol, files, err := s.target(ctx, ref)
+	if err != nil {
+		return err
+	}
+	bulk, err := s.conn.Bulk(ctx)
+	if err != nil {
+		return err
+	}
+	defer bulk.Close() //nolint:errcheck // never fails
+	// How far it is, is known of what is read.
+	p := &progress{Reader: content.Reader, ctx: ctx, ref: ref, total: content.Size}
+	format := diskimage.Format(content.Format)
+	if !files {
+		// A block device keeps what was on it before, so zeros count.
+		raw, err := diskimage.NewRawReader(ctx, p, format)
+		if err == nil {
+			err = bulk.Upload(ctx, vol, 0, raw)
+		}
+		return contentError(ctx, err)
+	}
+	_, err = diskimage.ConvertSparse(ctx, p, format, func(offset int64, extent io.Reader) error {
+		return bulk.Upload(ctx, vol, unsigned(offset), extent)
+	})
+	return contentError(ctx, err)
+}
+
 // target looks up a volume to upload to, and whether its pool keeps files.
 func (s *Store) target(ctx context.Context, ref Ref) (libvirt.StorageVol, bool, error) {
 	type found struct {
