@@ -1,6 +1,8 @@
 package backendtest
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -87,32 +89,80 @@ func hotCPUAdd(t *testing.T, e *Env) {
 func hotMemoryAdd(t *testing.T, e *Env) {
 	id := e.Guest(t)
 	from := e.Read(t, id, all)
-	to := backends.VMSpec{Name: from.Config.Name, Memory: backends.Memory{SizeMiB: new(*from.Config.Memory.SizeMiB + 64)}}
+	before := 0
+	if e.Traits.RealGuest {
+		before = e.memTotal(t, id)
+	}
+	to := backends.VMSpec{Name: from.Config.Name, Memory: backends.Memory{SizeMiB: new(*from.Config.Memory.SizeMiB + 128)}}
 	e.Apply(t, id, &to, backends.Live)
 	e.InState(t, id, backends.Running)
+	if e.Traits.RealGuest {
+		e.Eventually(t, "the guest having the memory", func() string {
+			if now := e.memTotal(t, id); now < before+120<<10 {
+				return fmt.Sprintf("it had %d KiB and has %d", before, now)
+			}
+			return ""
+		})
+	}
+}
+
+// memTotal is what a real guest's kernel has, in KiB.
+func (e *Env) memTotal(t *testing.T, id backends.ID) int {
+	t.Helper()
+	out := e.sh(t, id, "sed -n 's/^MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo")
+	n, err := strconv.Atoi(out)
+	if err != nil {
+		t.Fatalf("MemTotal: %q", out)
+	}
+	return n
+}
+
+// resources is a way to ask for reservations or limits, as far as they can be had.
+func (e *Env) resources(attributes map[string]func(*backends.VMSpec, int64)) func(spec *backends.VMSpec, factor int64) *backends.VMSpec {
+	return func(spec *backends.VMSpec, factor int64) *backends.VMSpec {
+		to := *spec
+		for path, set := range attributes {
+			if e.has(path) {
+				set(&to, factor)
+			}
+		}
+		return &to
+	}
 }
 
 func reservations(t *testing.T, e *Env) {
-	spec := e.With(func(s *backends.VMSpec) {
-		s.CPU.ReservationMHz, s.CPU.Shares = new(int64(100)), new(int64(2000))
-		s.Memory.ReservationMiB, s.Memory.Shares = new(int64(64)), new(int64(1000))
+	with := e.resources(map[string]func(*backends.VMSpec, int64){
+		"cpu.reservation_mhz":    func(s *backends.VMSpec, n int64) { s.CPU.ReservationMHz = new(100 * n) },
+		"cpu.shares":             func(s *backends.VMSpec, n int64) { s.CPU.Shares = new(1000 * n) },
+		"memory.reservation_mib": func(s *backends.VMSpec, n int64) { s.Memory.ReservationMiB = new(64 * n) },
+		"memory.shares":          func(s *backends.VMSpec, n int64) { s.Memory.Shares = new(1000 * n) },
 	})
-	id := e.Create(t, spec)
-	to := *spec
-	to.CPU.ReservationMHz, to.Memory.ReservationMiB = new(int64(200)), new(int64(128))
-	e.Apply(t, id, &to, backends.Cold)
-
+	assured(t, e, with)
 	// More than there is, is refused by the name of the attribute.
-	greedy := e.With(func(s *backends.VMSpec) { s.CPU.ReservationMHz = new(int64(1) << 40) })
-	wantPath(t, e.refuseCreate(t, greedy, backends.Exhausted), "cpu.reservation_mhz")
+	if e.has("cpu.reservation_mhz") {
+		greedy := e.With(func(s *backends.VMSpec) { s.CPU.ReservationMHz = new(int64(1) << 40) })
+		wantPath(t, e.refuseCreate(t, greedy, backends.Exhausted), "cpu.reservation_mhz")
+	}
 }
 
 func limits(t *testing.T, e *Env) {
-	spec := e.With(func(s *backends.VMSpec) {
-		s.CPU.LimitMHz, s.Memory.LimitMiB = new(int64(1000)), new(int64(512))
-	})
+	assured(t, e, e.resources(map[string]func(*backends.VMSpec, int64){
+		"cpu.limit_mhz":    func(s *backends.VMSpec, n int64) { s.CPU.LimitMHz = new(1000 * n) },
+		"memory.limit_mib": func(s *backends.VMSpec, n int64) { s.Memory.LimitMiB = new(512 * n) },
+	}))
+}
+
+// assured creates with what with sets, and changes it in each state of the VM.
+func assured(t *testing.T, e *Env, with func(*backends.VMSpec, int64) *backends.VMSpec) {
+	t.Helper()
+	spec := with(e.Spec(), 1)
 	id := e.Create(t, spec)
-	to := *spec
-	to.CPU.LimitMHz, to.Memory.LimitMiB = new(int64(2000)), new(int64(1024))
-	e.Apply(t, id, &to, backends.Cold)
+	e.Apply(t, id, with(spec, 2), backends.Cold)
+	e.Power(t, id, backends.PowerOn)
+	e.Matches(t, id, with(spec, 2))
+	e.ApplyAsPlanned(t, id, with(spec, 3))
+	e.ApplyAsPlanned(t, id, with(spec, 2))
+	e.Power(t, id, backends.PowerOff)
+	e.Power(t, id, backends.PowerOn)
+	e.Matches(t, id, with(spec, 2))
 }

@@ -51,6 +51,12 @@ var diskCases = []Case{
 		Run:    secondStorage,
 	},
 	{
+		Name:   "disks/policy",
+		Proves: []backends.Feature{backends.FeatureStoragePolicies},
+		Lacks:  lacks("StoragePolicy", func(s *Seed) string { return s.StoragePolicy }),
+		Run:    storagePolicy,
+	},
+	{
 		Name:   "disks/options",
 		Proves: []backends.Feature{backends.FeatureDiskCreate},
 		Run:    diskOptions,
@@ -195,6 +201,19 @@ func secondStorage(t *testing.T, e *Env) {
 	// A disk that is plugged later finds the storage too.
 	more := withDisk(spec, "more", backends.Disk{SizeGiB: new(int64(1)), Storage: new(e.Seed.SecondStorage)})
 	e.Apply(t, id, more, backends.Cold)
+}
+
+func storagePolicy(t *testing.T, e *Env) {
+	spec := withDisk(e.Spec(), "data", backends.Disk{SizeGiB: new(int64(1)), Policy: new(e.Seed.StoragePolicy)})
+	id := e.Create(t, spec)
+	if got := e.Read(t, id, all).Config.Disks["data"].Policy; got == nil || *got != e.Seed.StoragePolicy {
+		t.Errorf("the disk's policy is %v, want %q", got, e.Seed.StoragePolicy)
+	}
+	e.Power(t, id, backends.PowerOn)
+	missing := withDisk(e.Spec(), "data", backends.Disk{SizeGiB: new(int64(1)), Policy: new("no-such-policy")})
+	err := e.refuseCreate(t, missing, backends.NotFound)
+	wantPath(t, err, `disks["data"].policy`)
+	wantNamed(t, err, "no-such-policy")
 }
 
 // diskOptions asks for each value that the catalogue lists for a disk's bus,

@@ -54,7 +54,7 @@ func Refusals() []Refusal {
 			return err
 		}),
 		calls(backends.FeatureOVAImport, func(t *testing.T, e *Env) error {
-			return e.refuseImport(t, e.imageSpec("ova", ""), source(raw(), "ova", nil))
+			return e.refuseImport(t, e.imageSpec("ova", ""), appliance(twoDisks(), nil))
 		}),
 		calls(backends.FeatureImageDownload, func(t *testing.T, e *Env) error {
 			return e.refuseImport(t, e.imageSpec("disk", ""), source(raw(), "raw", nil))
@@ -64,7 +64,9 @@ func Refusals() []Refusal {
 			spec.Format = new("qcow2")
 			return e.refuseImport(t, spec, source(raw(), "raw", nil))
 		}),
-		doorless(backends.FeatureContentLibrary, "an ImageSource has no place for a library's item"),
+		calls(backends.FeatureContentLibrary, func(t *testing.T, e *Env) error {
+			return e.refuseImport(t, e.imageSpec("template", ""), backends.ImageSource{LibraryItem: "library/item"})
+		}),
 		doorless(backends.FeatureImageCaching, "a cache is not asked for; without one an image is a Conflict"),
 		attribute(backends.FeatureCloudInit, "cloud_init", func(s *backends.VMSpec) { s.CloudInit = &backends.CloudInit{Hostname: new("x")} }),
 		calls(backends.FeatureGuestAgent, askGuest),
@@ -73,7 +75,7 @@ func Refusals() []Refusal {
 		attribute(backends.FeatureGuestCustomization, "customization", func(s *backends.VMSpec) {
 			s.Customization = &backends.Customization{Hostname: "x"}
 		}),
-		calls(backends.FeatureGuestMonitoring, readMetrics),
+		{Feature: backends.FeatureGuestMonitoring, Run: noMonitoring},
 		calls(backends.FeatureMetrics, readMetrics),
 		calls(backends.FeatureEvents, func(t *testing.T, e *Env) error {
 			_, err := e.Events(e.Ctx(t), e.blank(t))
@@ -112,6 +114,15 @@ func Refusals() []Refusal {
 		attribute(backends.FeatureLibvirtOptions, "libvirt.machine", func(s *backends.VMSpec) {
 			s.Libvirt = &backends.LibvirtOptions{Machine: new("q35")}
 		}),
+		calls(backends.FeatureImageFromVM, func(t *testing.T, e *Env) error {
+			WantCode(t, e.refuseImport(t, e.imageSpec("disk", ""), backends.ImageSource{VM: e.blank(t)}), backends.Unsupported)
+			return e.refuseImport(t, e.imageSpec("template", ""), backends.ImageSource{VM: e.blank(t)})
+		}),
+		attribute(backends.FeatureDiskLimits, `disks["zz"].iops_limit`, withSecondDisk(backends.Disk{SizeGiB: new(int64(1)), IOPSLimit: new(int64(100))})),
+		attribute(backends.FeatureNetworkLimits, `networks["lan"].bandwidth_mbps`, withNIC(backends.NIC{BandwidthMbps: new(int64(10))})),
+		attribute(backends.FeatureConsoleOptions, "console.type", func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Type: new("vnc")} }),
+		attribute(backends.FeatureWatchdog, "watchdog", func(s *backends.VMSpec) { s.Watchdog = new("reset") }),
+		attribute(backends.FeatureRNG, "rng", func(s *backends.VMSpec) { s.RNG = new(true) }),
 	}
 }
 
@@ -183,6 +194,25 @@ func openConsole(t *testing.T, e *Env) error {
 func askGuest(t *testing.T, e *Env) error {
 	_, err := e.GuestInfo(e.Ctx(t), e.blank(t))
 	return err
+}
+
+// noMonitoring: an agent that is asked at all tells nothing of what a guest spends.
+func noMonitoring(t *testing.T, e *Env) {
+	if !e.Catalogue.Supports(backends.FeatureGuestAgent) {
+		WantCode(t, askGuest(t, e), backends.Unsupported)
+		return
+	}
+	if lacksGuest(&e.Harness) != "" {
+		WantCode(t, e.Catalogue.Require(backends.FeatureGuestMonitoring, "probe", "nothing"), backends.Unsupported)
+		return
+	}
+	g, err := e.GuestInfo(e.Ctx(t), e.Guest(t))
+	if err != nil {
+		t.Fatalf("GuestInfo: %v", err)
+	}
+	if g.FileSystems != nil || g.Users != nil || !g.Time.IsZero() {
+		t.Errorf("the agent tells what is said to be unsupported: %+v", g)
+	}
 }
 
 func readMetrics(t *testing.T, e *Env) error {

@@ -56,6 +56,8 @@ type Seed struct {
 	Template               string
 	Host, SecondHost       string
 	ResourcePool, Folder   string
+	StoragePolicy          string // that Storage obeys
+	LibraryItem            string // LIBRARY/ITEM of which a template can be made
 
 	// MissingVM is a well-formed id that no VM has; "" is a UUID.
 	MissingVM backends.ID
@@ -96,8 +98,9 @@ func Cases() []Case {
 		lifecycleCases, errorCases, notFoundCases, conflictCases, powerCases,
 		cpuMemoryCases, diskCases, volumeCases, networkCases, imageCases,
 		firmwareCases, placementCases, taskCases, concurrencyCases, cancelCases,
-		snapshotCases, snapshotTreeCases, cloneCases, linkedCases,
-		guestCases, cloudInitCases, shutdownCases,
+		imageStoreCases, applianceCases, deviceCases, consoleCases,
+		snapshotCases, snapshotTreeCases, cloneCases, linkedCases, templateCases,
+		guestCases, guestInfoCases, cloudInitCases, shutdownCases,
 	)
 }
 
