@@ -19,12 +19,11 @@ func TestRefusedImports(t *testing.T) {
 	source, _ := from(diskFile(t, 8), diskimage.Checksum{})
 	l.DirPool(t, "idle")
 	l.Virsh(t, "pool-destroy", "idle")
-	vmdk := backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
-		return &backends.Content{Reader: io.NopCloser(failing{errors.New("read all the same")}), Format: "vmdk", Size: 10, VirtualSize: 10}, nil
-	}}
-	huge := backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
-		return &backends.Content{Reader: io.NopCloser(failing{errors.New("read all the same")}), Format: "qcow2", Size: 1 << 60, VirtualSize: 1 << 60}, nil
-	}}
+	unread := func(format string, size int64) backends.ImageSource {
+		return backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
+			return &backends.Content{Reader: io.NopCloser(failing{errors.New("read all the same")}), Format: format, Size: size, VirtualSize: size}, nil
+		}}
+	}
 	str := func(s string) *string { return &s }
 	for name, c := range map[string]struct {
 		spec   backends.ImageSpec
@@ -39,10 +38,12 @@ func TestRefusedImports(t *testing.T) {
 		"marker's name": {backends.ImageSpec{Name: "a.virtrigaud"}, source, backends.Invalid, "name", ".virtrigaud"},
 		"kind":          {backends.ImageSpec{Name: "a", Kind: "ova"}, source, backends.Unsupported, "kind", "ova"},
 		"from a VM":     {backends.ImageSpec{Name: "a"}, backends.ImageSource{VM: "1"}, backends.Unsupported, "vm_id", "VM"},
-		"format":        {backends.ImageSpec{Name: "a"}, vmdk, backends.Unsupported, "format", "qemu-img convert"},
-		"conversion":    {backends.ImageSpec{Name: "a", Format: str("qcow2")}, source, backends.Unsupported, "format", "image_conversion"},
+		"temporary":     {backends.ImageSpec{Name: "a.virtrigaud-incoming"}, source, backends.Invalid, "name", ".virtrigaud-incoming"},
+		"no disk":       {backends.ImageSpec{Name: "a"}, unread("ova", 10), backends.Unsupported, "format", "no disk"},
+		"target format": {backends.ImageSpec{Name: "a", Format: str("vmdk")}, source, backends.Invalid, "target_format", "qcow2 or raw"},
 		"no ISO":        {backends.ImageSpec{Name: "a", Kind: "iso"}, source, backends.Invalid, "kind", "not an ISO"},
-		"no space":      {backends.ImageSpec{Name: "a"}, huge, backends.Exhausted, "storage", "MiB left"},
+		"no space":      {backends.ImageSpec{Name: "a"}, unread("qcow2", 1<<60), backends.Exhausted, "storage", "MiB left"},
+		"no space, too": {backends.ImageSpec{Name: "a"}, unread("vmdk", 1<<60), backends.Exhausted, "storage", `pool "default"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.ImportImage(t.Context(), c.spec, c.source)
