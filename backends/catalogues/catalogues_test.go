@@ -22,7 +22,7 @@ var gaps = map[b.Kind][]b.Feature{
 	b.Libvirt: {
 		b.FeatureConsoleURL, b.FeatureStoragePools, b.FeatureVLAN, b.FeatureTemplateDeployment, b.FeatureClone, b.FeatureFullClone,
 		b.FeatureSnapshotCreate, b.FeatureSnapshotDelete, b.FeatureSnapshotRevert, b.FeatureSnapshotTree,
-		b.FeatureImageConversion, b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureMetrics, b.FeatureEvents,
+		b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureMetrics, b.FeatureEvents,
 		b.FeatureHealth, b.FeatureConsoleGeneration,
 	},
 }

@@ -1,6 +1,10 @@
 package catalogues
 
-import b "github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+import (
+	"fmt"
+
+	b "github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
 
 // Libvirt is the catalogue of libvirt with the QEMU driver.
 func Libvirt() b.Catalogue {
@@ -55,10 +59,10 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureBridgeNetworks:      full(`As network = "bridge:NAME", "direct:DEVICE" (macvtap) or "ovs:BRIDGE".`),
 	b.FeatureDistributedSwitches: no("libvirt has no distributed switches; connect hosts with Open vSwitch."),
 
-	b.FeatureTemplateDeployment: no(later + " Use an image."),
-	b.FeatureClone:              no(later),
-	b.FeatureLinkedClone:        no(later),
-	b.FeatureFullClone:          no(later),
+	b.FeatureTemplateDeployment: full(),
+	b.FeatureClone:              full("With firmware variables and TPM state of its own, which begin afresh."),
+	b.FeatureLinkedClone:        full("Layers over the source's volumes, which have to be files or devices on the host."),
+	b.FeatureFullClone:          full("Copied on the host."),
 	b.FeatureVMReconfiguration:  full("Live where QEMU can, else with a restart that the plan announces."),
 
 	b.FeatureSnapshotCreate:  no(later),
@@ -71,8 +75,8 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureOVAImport:       no(later),
 	b.FeatureImageDownload:   full("Streamed through the provider into the pool."),
 	b.FeatureContentLibrary:  no("libvirt has no content libraries; a storage pool of images serves."),
-	b.FeatureImageConversion: no(later),
-	b.FeatureImageCaching:    full("An image whose fingerprint is in the pool already is not transferred again."),
+	b.FeatureImageConversion: full("To qcow2 or raw: from qcow2, vmdk and vdi by qemu-img on the host, from vhd and vhdx while the image is streamed."),
+	b.FeatureImageCaching:    full("Content that is in the pool already is not transferred again: under another name it is copied on the host."),
 
 	b.FeatureCloudInit:          full("NoCloud, from a seed volume."),
 	b.FeatureGuestTools:         full("The QEMU guest agent."),
@@ -122,12 +126,53 @@ func libvirtImpact(from, to *b.VMSpec, c b.Change) b.Impact {
 	case "name":
 		return b.Impact{Effect: b.EffectRestart, Reason: "libvirt renames a domain only while it does not run"}
 	case "memory.size_mib":
-		// The balloon gives and takes memory below the maximum.
-		if want, ok := c.To.(int64); ok && from.Memory.MaxMiB != nil && want <= *from.Memory.MaxMiB {
-			return b.Impact{}
+		return libvirtMemory(from, to, c)
+	case "memory.reservation_mib":
+		if from.Memory.ReservationMiB != nil && c.To != nil && (*from.Memory.ReservationMiB > 0) == (c.To != int64(0)) {
+			return b.Impact{} // all of the memory, before and after
+		}
+		return b.Impact{Effect: b.EffectRestart, Reason: "QEMU takes all of a VM's memory from the host when it starts, or never"}
+	case "console.type", "console.address", "console.port", "console.tls":
+		return b.Impact{Effect: b.EffectRestart, Reason: "QEMU opens its console when it starts"}
+	case "console.password_wo_version":
+		if c.From == nil {
+			return b.Impact{Effect: b.EffectRestart, Reason: "QEMU opened its console without a password"}
 		}
 	case "networks.vlan":
 		return b.Impact{Effect: b.EffectRestart, Reason: "the interface must be plugged anew for another VLAN"}
 	}
 	return b.DefaultImpact(from, to, c)
+}
+
+// DIMMMiB is the unit in which guests on x86 take plugged memory into use.
+const DIMMMiB = 128
+
+// libvirtMemory: with memory.hot_add memory grows by DIMMs; without, the balloon gives and takes memory
+// below the maximum.
+func libvirtMemory(from, to *b.VMSpec, c b.Change) b.Impact {
+	want, ok := c.To.(int64)
+	most := from.Memory.MaxMiB
+	if !ok || most == nil || want > *most {
+		return b.DefaultImpact(from, to, c)
+	}
+	if from.Memory.HotAdd == nil || !*from.Memory.HotAdd {
+		if from.Memory.Ballooning != nil && !*from.Memory.Ballooning {
+			return b.Impact{Effect: b.EffectRestart, Reason: "the VM has neither a balloon device (memory.ballooning) nor slots for DIMMs (memory.hot_add)"}
+		}
+		return b.Impact{}
+	}
+	have := int64(0)
+	if from.Memory.SizeMiB != nil {
+		have = *from.Memory.SizeMiB
+	}
+	switch more := want - have; {
+	case more < 0:
+		return b.Impact{Effect: b.EffectRestart, Reason: "DIMMs are pulled out of a stopped VM only"}
+	case more%DIMMMiB != 0:
+		return b.Impact{
+			Effect: b.EffectRestart,
+			Reason: fmt.Sprintf("a running guest takes memory in DIMMs of %d MiB, and %d MiB more are no whole number of them", DIMMMiB, more),
+		}
+	}
+	return b.Impact{}
 }

@@ -155,13 +155,16 @@ func (in reception) fits(pool backends.Storage, size int64) error {
 		return backends.Errorf(backends.Unsupported, "", "", "the length of the image is not known, and the storage pool %q of type %s needs it", pool.Name, pool.Kind).
 			At("storage").Advise("Choose a pool of directories, or an image that is not compressed.")
 	}
+	room := pool.FreeBytes
 	switch {
 	case !in.files || in.Provisioning == "thick":
 		need = max(size, in.CapacityBytes)
-	case in.route == inStream || in.route == bothWays, hostFormats[in.content.Format] == "raw":
+	case in.route == inStream || in.route == bothWays:
 		return nil
+	case hostFormats[in.content.Format] == "raw":
+		room = pool.CapacityBytes
 	}
-	if need <= pool.FreeBytes {
+	if need <= room {
 		return nil
 	}
 	return backends.Errorf(backends.Exhausted, "", "", "the image needs %d MiB, and the storage pool %q has %d MiB left",
