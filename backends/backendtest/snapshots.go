@@ -181,11 +181,16 @@ func (e *Env) unchanged(t *testing.T, id backends.ID, before *backends.VM) {
 
 func (e *Env) revert(t *testing.T, id backends.ID, s backends.Snapshot) {
 	t.Helper()
+	before := e.snapshots(t, id)
 	if err := e.RevertSnapshot(e.Ctx(t), id, s.ID); err != nil {
 		t.Fatalf("RevertSnapshot to %q: %v", s.Name, err)
 	}
-	if now := e.snapshots(t, id)[s.Name]; !now.Current || now.ID != s.ID || now.Parent != s.Parent {
-		t.Errorf("after the revert snapshot %q is %+v", s.Name, now)
+	after := e.snapshots(t, id)
+	if now := after[s.Name]; !now.Current || now.ID != s.ID || now.Parent != before[s.Name].Parent {
+		t.Errorf("after the revert snapshot %q is %+v, before it was %+v", s.Name, now, before[s.Name])
+	}
+	if len(after) != len(before) {
+		t.Errorf("the revert made of the snapshots %v these: %v", before, after)
 	}
 	e.InState(t, id, s.Power)
 }
