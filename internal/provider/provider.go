@@ -8,12 +8,16 @@ import (
 	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/capabilities"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/console"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/disk"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/image"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/inventory"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/snapshot"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vm"
 )
@@ -30,8 +34,9 @@ type Provider struct {
 }
 
 var (
-	_ provider.Provider                   = (*Provider)(nil)
-	_ provider.ProviderWithValidateConfig = (*Provider)(nil)
+	_ provider.Provider                       = (*Provider)(nil)
+	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+	_ provider.ProviderWithValidateConfig     = (*Provider)(nil)
 )
 
 // New returns the provider; version is its release, "dev" for none.
@@ -66,6 +71,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	p.mu.Unlock()
 	resp.ResourceData = data
 	resp.DataSourceData = data
+	resp.EphemeralResourceData = data
 }
 
 // Close logs out of every hypervisor that was connected.
@@ -85,6 +91,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		disk.NewResource,
 		image.NewResource,
+		snapshot.NewResource,
 		vm.NewResource,
 	}
 }
@@ -93,6 +100,17 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		capabilities.NewDataSource,
+		inventory.NewHosts,
+		inventory.NewNetworks,
+		inventory.NewStorages,
+		inventory.NewVMs,
 		vm.NewDataSource,
+	}
+}
+
+// EphemeralResources implements provider.ProviderWithEphemeralResources.
+func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{
+		console.NewResource,
 	}
 }
