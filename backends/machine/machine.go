@@ -44,12 +44,20 @@ type CreateOptions struct {
 }
 
 // Create makes a VM, or clones one where clone is not nil, and brings it into
-// the wanted power state. An id next to an error is a VM that exists in part.
+// the wanted power state; spec is the clone's own where there is one. Disks that
+// other VMs have are waited for. An id next to an error is a VM that exists in
+// part.
 func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clone *backends.CloneSpec, opts CreateOptions) (backends.ID, []Warning, error) {
 	var (
 		id  backends.ID
 		err error
 	)
+	if clone != nil {
+		spec = &clone.Spec
+	}
+	if err := awaitVolumes(ctx, b, "", spec.Name, spec.Disks); err != nil {
+		return "", nil, err
+	}
 	if clone != nil {
 		id, err = b.CloneVM(ctx, clone)
 	} else {

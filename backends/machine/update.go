@@ -36,6 +36,9 @@ func Apply(ctx context.Context, b backends.Backend, id backends.ID, u Update) er
 		return err
 	}
 	object := backends.VMObject(vm.Config.Name)
+	if err := awaitVolumes(ctx, b, id, vm.Config.Name, attachments(u.Changes)); err != nil {
+		return err // before anything is stopped for it
+	}
 	if u.Power == backends.Stopped && vm.Power != backends.Stopped {
 		// Going down anyway: every change is then a cold one.
 		if err := SetPower(ctx, b, id, backends.Stopped, u.Stop); err != nil {

@@ -93,6 +93,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 		image.NewResource,
 		snapshot.NewResource,
 		vm.NewResource,
+		vm.NewCloneResource,
 	}
 }
 

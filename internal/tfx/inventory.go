@@ -24,9 +24,16 @@ type Inventory struct {
 	hosts    listing[[]backends.Host]
 	vms      listing[[]backends.VMSummary]
 
+	images    keyed[bool]
+	named     keyed[*backends.VM]
+	snapshots keyed[[]backends.Snapshot]
+	volumes   keyed[*backends.Volume]
+
 	mu      sync.Mutex
-	images  map[string]*listing[bool]
 	managed map[backends.ID]bool
+	kept    map[string]bool // snapshots in state, as VM/SNAPSHOT
+	noticed chan struct{}   // closed and replaced when managed grows
+	patient time.Time       // until when a VM is waited for that may be in state
 	changed bool
 }
 
@@ -52,6 +59,19 @@ func (d *ProviderData) Managed(id backends.ID) {
 	d.inventory.mu.Lock()
 	defer d.inventory.mu.Unlock()
 	d.inventory.managed[id] = true
+	close(d.inventory.noticed)
+	d.inventory.noticed = make(chan struct{})
+}
+
+// ManagedSnapshot says that Terraform has a snapshot in state, by the id of its
+// resource: VM/SNAPSHOT. It may be called on nil.
+func (d *ProviderData) ManagedSnapshot(id string) {
+	if d == nil {
+		return
+	}
+	d.inventory.mu.Lock()
+	defer d.inventory.mu.Unlock()
+	d.inventory.kept[id] = true
 }
 
 // Networks lists what interfaces can be connected to; ok is false where nobody knows.
@@ -72,32 +92,27 @@ func (v *Inventory) Hosts(ctx context.Context) (all []backends.Host, ok bool) {
 // Stranger returns the VM that has a name and that Terraform does not have in
 // state. What is in state may be about to go, or to be named otherwise.
 func (v *Inventory) Stranger(ctx context.Context, name string) (vm backends.VMSummary, ok bool) {
-	all, known := ask(ctx, v, &v.vms, func(b backends.Backend, ctx context.Context) ([]backends.VMSummary, error) {
-		return b.ListVMs(ctx, backends.VMFilter{})
-	})
+	all, known := v.list(ctx)
 	if !known {
 		return backends.VMSummary{}, false
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	for _, vm := range all {
-		if vm.Name == name && !v.managed[vm.ID] {
+		if vm.Name == name && !v.inState(ctx, vm.ID) {
 			return vm, true
 		}
 	}
 	return backends.VMSummary{}, false
 }
 
+func (v *Inventory) list(ctx context.Context) ([]backends.VMSummary, bool) {
+	return ask(ctx, v, &v.vms, func(b backends.Backend, ctx context.Context) ([]backends.VMSummary, error) {
+		return b.ListVMs(ctx, backends.VMFilter{})
+	})
+}
+
 // NoImage reports whether the hypervisor says that there is no image of an id.
 func (v *Inventory) NoImage(ctx context.Context, id string) bool {
-	v.mu.Lock()
-	one := v.images[id]
-	if one == nil {
-		one = &listing[bool]{}
-		v.images[id] = one
-	}
-	v.mu.Unlock()
-	missing, ok := ask(ctx, v, one, func(b backends.Backend, ctx context.Context) (bool, error) {
+	missing, ok := ask(ctx, v, v.images.of(id), func(b backends.Backend, ctx context.Context) (bool, error) {
 		_, err := b.GetImage(ctx, id)
 		if backends.CodeOf(err) == backends.NotFound {
 			return true, nil
@@ -105,6 +120,25 @@ func (v *Inventory) NoImage(ctx context.Context, id string) bool {
 		return false, err
 	})
 	return ok && missing
+}
+
+// keyed are listings by what was asked for.
+type keyed[T any] struct {
+	mu  sync.Mutex
+	all map[string]*listing[T]
+}
+
+// of returns the listing of a key, the same one each time.
+func (k *keyed[T]) of(key string) *listing[T] {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.all == nil {
+		k.all = map[string]*listing[T]{}
+	}
+	if k.all[key] == nil {
+		k.all[key] = &listing[T]{}
+	}
+	return k.all[key]
 }
 
 // listing is one answer of the hypervisor, asked for once.

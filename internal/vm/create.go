@@ -16,7 +16,7 @@ import (
 // state, so that whatever fails or is interrupted later leaves a tainted VM and
 // never a forgotten one.
 func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	c := newCoder(&resp.Diagnostics)
+	c := r.coder(&resp.Diagnostics)
 	plan, config := c.decode(ctx, req.Plan.Raw), c.decode(ctx, req.Config.Raw)
 	if resp.Diagnostics.HasError() {
 		return
@@ -30,10 +30,16 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 	}
 	r.data.Changing()
 	spec := plan.Spec()
-	withWriteOnly(spec, config)
+	withUserData(spec, config)
+	withPassword(spec, config)
 	spec.CreateToken = uuid.NewString()
+	clone, err := r.origin.clone(ctx, b, plan, spec)
+	if err != nil {
+		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
+		return
+	}
 
-	id, warnings, err := machine.Create(ctx, b, spec, nil, machine.CreateOptions{
+	id, warnings, err := machine.Create(ctx, b, spec, clone, machine.CreateOptions{
 		Power:   initialPower(plan),
 		Wait:    plan.WaitFor.Options(),
 		Created: func(id backends.ID) { r.remember(ctx, c, plan, id, info.Backend, resp) },

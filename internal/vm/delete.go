@@ -17,7 +17,7 @@ import (
 
 // Delete implements resource.Resource. What is gone already is success.
 func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	c := newCoder(&resp.Diagnostics)
+	c := r.coder(&resp.Diagnostics)
 	state := c.decode(ctx, req.State.Raw)
 	if resp.Diagnostics.HasError() {
 		return

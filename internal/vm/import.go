@@ -64,7 +64,16 @@ func find(ctx context.Context, b backends.Backend, asked string) (backends.ID, e
 	id, err := machine.Find(ctx, b, asked)
 	if errors.Is(err, backends.ErrNotFound) {
 		return "", backends.Errorf(backends.NotFound, "find", backends.VMObject(asked), "no VM has this id or name").
-			Advise("Import by the VM's id, or by its name as name=NAME.")
+			Advise("Give the VM's id, or its name; as name=NAME where the name looks like an id.")
 	}
 	return id, err
+}
+
+// blame is err at an attribute.
+func blame(at backends.Path, err error) error {
+	var e *backends.Error
+	if errors.As(err, &e) {
+		return e.At(at)
+	}
+	return err
 }

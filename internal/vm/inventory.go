@@ -17,12 +17,16 @@ import (
 // errors, because the same apply may make what is missing, or free what is
 // taken, through another resource or another provider. What does not change
 // costs no call.
-func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, changes []backends.Change, image string) {
+func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, changes []backends.Change, image string, from ancestor) {
 	s := stock{Inventory: r.data.Inventory(), kind: r.data.Kind(), diags: diags}
 	if image != "" {
 		s.image(ctx, "image", image)
 	}
+	s.ancestor(ctx, from)
 	for _, c := range changes {
+		if disk, ok := c.To.(backends.Disk); ok && c.Action == backends.Add && disk.Volume != nil {
+			s.volume(ctx, c.Path.Attr("volume"), *disk.Volume)
+		}
 		want, ok := c.To.(string)
 		if !ok || want == "" {
 			continue
@@ -44,6 +48,14 @@ func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, 
 			s.image(ctx, c.Path, want)
 		}
 	}
+}
+
+// lookUp adds to an ancestor what the hypervisor knows of it.
+func (r *Resource) lookUp(ctx context.Context, a ancestor) ancestor {
+	if a.name != "" {
+		a.vm, a.missing = r.data.Inventory().VM(ctx, a.name)
+	}
+	return a
 }
 
 // stock holds what is asked for against an inventory.
@@ -93,6 +105,36 @@ func (s stock) image(ctx context.Context, at backends.Path, id string) {
 	if s.NoImage(ctx, id) {
 		s.warn(at, "No such image", "%s has no image %q now. The apply fails unless it is made before the VM. "+
 			"An image's id is what virtrigaud_image has as id.", s.kind, id)
+	}
+}
+
+// ancestor checks what a VM is made from.
+func (s stock) ancestor(ctx context.Context, a ancestor) {
+	if a.missing {
+		s.warn(a.at, "No such VM or template", "%s has no VM or template %q now. The apply fails unless it is made before this VM.", s.kind, a.name)
+		return
+	}
+	if a.snapshot == "" || a.vm == nil {
+		return
+	}
+	all, ok := s.Snapshots(ctx, a.vm.ID)
+	if ok && !slices.ContainsFunc(all, func(one backends.Snapshot) bool { return one.ID == a.snapshot }) {
+		s.warn(a.at, "No such snapshot", "VM %q has no snapshot %q now. The apply fails unless it is taken before this VM is made. "+
+			"A snapshot's id is what virtrigaud_snapshot has as id.", a.vm.Config.Name, a.snapshot)
+	}
+}
+
+// volume checks a disk that is to be attached.
+func (s stock) volume(ctx context.Context, at backends.Path, id string) {
+	disk, missing := s.Volume(ctx, id)
+	if missing {
+		s.warn(at, "No such disk", "%s has no disk %q now. The apply fails unless it is made before the VM. "+
+			"A disk's id is what virtrigaud_disk has as id.", s.kind, id)
+		return
+	}
+	if vm, held := s.Holder(ctx, disk); held {
+		s.warn(at, "Another VM has this disk", "Disk %q is attached to VM %q (id %s) now, which is not in this state. The apply waits a while for that VM to let go of it, and fails if it does not.",
+			id, vm.Name, vm.ID)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -18,53 +17,77 @@ import (
 // computed values which the changes may alter; all others stay known. Terraform
 // calls it again during apply, where it must come to the same plan.
 func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	c := newCoder(&resp.Diagnostics)
+	c := r.coder(&resp.Diagnostics)
 	if req.Plan.Raw.IsNull() {
-		refuse(&resp.Diagnostics, c.decode(ctx, req.State.Raw), "destroyed")
+		r.planDestruction(ctx, c.diags, c.decode(ctx, req.State.Raw))
 		return
 	}
 	if req.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
 	info, connected := r.hypervisor(ctx, &resp.Diagnostics)
-	config := c.decode(ctx, req.Config.Raw)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	if req.State.Raw.IsNull() {
-		planned := c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(req.Plan.Raw, req.Config.Raw, req.State.Raw))
-		resp.Plan.Raw = planned
-		if plan := c.decode(ctx, planned); connected && !resp.Diagnostics.HasError() {
-			spec := plan.Spec()
-			asked := backends.Requirements(spec)
-			tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, &backends.VMSpec{}, spec, asked, backends.CheckOptions{}))
-			checkNewDisks(&resp.Diagnostics, asked, spec, req.Config.Raw)
-			if !resp.Diagnostics.HasError() {
-				r.checkInventory(ctx, &resp.Diagnostics, asked, spec.Image)
-			}
+		r.planCreation(ctx, c, req, resp, info, connected)
+		return
+	}
+	r.planUpdate(ctx, c, req, resp, info, connected)
+}
+
+func (r *Resource) planDestruction(ctx context.Context, diags *diag.Diagnostics, state *vmschema.VM) {
+	if diags.HasError() {
+		return
+	}
+	if refuse(diags, state, "destroyed"); !diags.HasError() {
+		r.warnOfSnapshots(ctx, diags, state)
+	}
+}
+
+func (r *Resource) planCreation(ctx context.Context, c coder, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse, info backends.Info, connected bool) {
+	planned := c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(req.Plan.Raw, req.Config.Raw, req.State.Raw))
+	resp.Plan.Raw = planned
+	plan := c.decode(ctx, planned)
+	if !connected || c.diags.HasError() {
+		return
+	}
+	spec := plan.Spec()
+	asked := r.origin.requirements(plan, spec)
+	tfx.AddFindings(c.diags, backends.Check(info.Catalogue, &backends.VMSpec{}, spec, asked, backends.CheckOptions{}))
+	from := r.lookUp(ctx, r.origin.ancestor(req.Config.Raw))
+	checkNewDisks(c.diags, asked, spec, req.Config.Raw, from)
+	if !c.diags.HasError() {
+		r.checkInventory(ctx, c.diags, asked, spec.Image, from)
+	}
+}
+
+func (r *Resource) planUpdate(ctx context.Context, c coder, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse, info backends.Info, connected bool) {
+	config, prior := c.decode(ctx, req.Config.Raw), c.decode(ctx, req.State.Raw)
+	settled := c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(req.Plan.Raw, req.Config.Raw, req.State.Raw))
+	plan := c.decode(ctx, settled)
+	if c.diags.HasError() {
+		return
+	}
+	id := backends.ID(deref(prior.ID))
+	r.data.Managed(id)
+	if replaced := replacement(req.State.Raw, settled, r.origin.decisive(plan)); len(replaced) > 0 {
+		if refuse(c.diags, prior, "replaced"); !c.diags.HasError() {
+			r.warnOfSnapshots(ctx, c.diags, prior)
 		}
-		return
-	}
-	prior := c.decode(ctx, req.State.Raw)
-	plan := c.decode(ctx, c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw, unset(req.Plan.Raw, req.Config.Raw, req.State.Raw)))
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if replaced := replacement(req.State.Raw, req.Plan.Raw, plan); len(replaced) > 0 {
-		refuse(&resp.Diagnostics, prior, "replaced")
 		resp.RequiresReplace = append(resp.RequiresReplace, replaced...)
 		return
 	}
 	step := newTransition(prior, plan, config)
 	policy := backends.RestartPolicy(deref(plan.RestartPolicy))
 	if connected {
-		tfx.AddFindings(&resp.Diagnostics, backends.Check(info.Catalogue, step.from, step.to, step.changes,
-			backends.CheckOptions{Running: step.running(), Policy: policy}))
-		checkNewDisks(&resp.Diagnostics, step.changes, step.to, req.Config.Raw)
-		if !resp.Diagnostics.HasError() {
-			r.checkInventory(ctx, &resp.Diagnostics, step.changes, "")
+		opts := backends.CheckOptions{Running: step.running(), Policy: policy, Snapshots: r.obstacles(ctx, info.Catalogue, id, step.changes)}
+		tfx.AddFindings(c.diags, backends.Check(info.Catalogue, step.from, step.to, step.changes, opts))
+		checkNewDisks(c.diags, step.changes, step.to, req.Config.Raw, ancestor{})
+		if !c.diags.HasError() {
+			r.checkInventory(ctx, c.diags, step.changes, "", ancestor{})
 		}
-		step.announce(&resp.Diagnostics, attribute(req.Config.Raw, "cloud_init").IsNull())
+		step.announce(c.diags, attribute(req.Config.Raw, "cloud_init").IsNull())
 	}
 	resp.Plan.Raw = c.settle(req.Plan.Raw, req.Config.Raw, req.State.Raw,
 		renewing(unset(req.Plan.Raw, req.Config.Raw, req.State.Raw), step, info.Catalogue, policy, !req.Config.Raw.IsFullyKnown()))
@@ -144,21 +167,6 @@ func renewing(rule func(backends.Path) tfx.Unset, t *transition, cat backends.Ca
 		}
 		return rule(p)
 	}
-}
-
-// replacement returns the attributes that make the VM anew.
-func replacement(prior, planned tftypes.Value, plan *vmschema.VM) path.Paths {
-	if deref(plan.OnImageChange) != vmschema.ImageReplace {
-		return nil
-	}
-	var paths path.Paths
-	for _, name := range []string{"image", "template"} {
-		was, is := attribute(prior, name), attribute(planned, name)
-		if !was.IsNull() && !was.Equal(is) {
-			paths = append(paths, path.Root(name))
-		}
-	}
-	return paths
 }
 
 // attribute is the value at a path of attribute names, null where an object on

@@ -20,7 +20,7 @@ import (
 // Read implements resource.Resource. Only the hypervisor's own "not found"
 // takes a VM out of state.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	c := newCoder(&resp.Diagnostics)
+	c := r.coder(&resp.Diagnostics)
 	prior := c.decode(ctx, req.State.Raw)
 	if resp.Diagnostics.HasError() {
 		return

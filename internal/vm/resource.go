@@ -1,20 +1,18 @@
-// Package vm is the resource and the data source virtrigaud_vm.
+// Package vm is the resources virtrigaud_vm and virtrigaud_clone, and the data source
+// virtrigaud_vm.
 package vm
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vmschema"
 )
 
 // The default timeouts, as the schema documents them.
@@ -25,8 +23,11 @@ const (
 	deleteTimeout = 10 * time.Minute
 )
 
-// Resource is virtrigaud_vm.
-type Resource struct{ data *tfx.ProviderData }
+// Resource is virtrigaud_vm or virtrigaud_clone.
+type Resource struct {
+	data   *tfx.ProviderData
+	origin origin
+}
 
 var (
 	_ resource.ResourceWithConfigure      = (*Resource)(nil)
@@ -36,30 +37,15 @@ var (
 	_ resource.ResourceWithValidateConfig = (*Resource)(nil)
 )
 
-// NewResource returns the resource.
-func NewResource() resource.Resource { return &Resource{} }
-
 // Metadata implements resource.Resource.
 func (r *Resource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
-	resp.TypeName = req.ProviderTypeName + "_vm"
+	resp.TypeName = req.ProviderTypeName + "_" + r.origin.typeName()
 }
 
 // Schema implements resource.Resource.
 func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	resp.Schema = definition()
+	resp.Schema = r.origin.schema()
 }
-
-// definition is the schema, made once: a plan of a thousand VMs asks for it
-// thousands of times.
-var definition = sync.OnceValue(func() schema.Schema {
-	return schema.Schema{
-		MarkdownDescription: "A virtual machine. The same block applies on every hypervisor; what one cannot do is an error at plan time, on the attribute that asks for it.\n\n" +
-			"What is unset is the hypervisor's choice, is read into state, and never shows as a difference. " +
-			"Changes are made while the VM runs where the hypervisor can, else with a restart that the plan announces; " +
-			"the VM is never replaced unless `on_image_change` asks for it.",
-		Attributes: vmschema.Attributes(context.Background(), vmschema.Define),
-	}
-})
 
 // IdentitySchema implements resource.ResourceWithIdentity.
 func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {

@@ -19,10 +19,13 @@ import (
 // collects what goes wrong.
 type coder struct {
 	schema schema.Schema
+	mode   vmschema.Mode
 	diags  *diag.Diagnostics
 }
 
-func newCoder(diags *diag.Diagnostics) coder { return coder{schema: definition(), diags: diags} }
+func (r *Resource) coder(diags *diag.Diagnostics) coder {
+	return coder{schema: r.origin.schema(), mode: r.origin.mode(), diags: diags}
+}
 
 // decode reads raw, with null for what is unknown. It returns nil for null.
 func (c coder) decode(ctx context.Context, raw tftypes.Value) *vmschema.VM {
@@ -34,16 +37,15 @@ func (c coder) decode(ctx context.Context, raw tftypes.Value) *vmschema.VM {
 	if known.IsNull() {
 		return nil
 	}
-	var m vmschema.VM
-	state := tfsdk.State{Raw: known, Schema: c.schema}
-	c.diags.Append(state.Get(ctx, &m)...)
-	return &m
+	m, diags := c.mode.Decode(ctx, tfsdk.State{Raw: known, Schema: c.schema})
+	c.diags.Append(diags...)
+	return m
 }
 
 // encode is the raw value of m.
 func (c coder) encode(ctx context.Context, m *vmschema.VM) tftypes.Value {
 	state := tfsdk.State{Raw: tftypes.NewValue(c.schema.Type().TerraformType(ctx), nil), Schema: c.schema}
-	c.diags.Append(state.Set(ctx, m)...)
+	c.diags.Append(c.mode.Encode(ctx, m, &state)...)
 	return state.Raw
 }
 
@@ -81,10 +83,17 @@ func within(ctx context.Context, diags *diag.Diagnostics, timeout func(context.C
 	return context.WithTimeout(ctx, d)
 }
 
-// withWriteOnly adds to spec what only the configuration holds.
-func withWriteOnly(spec *backends.VMSpec, config *vmschema.VM) {
+// withUserData adds to spec the user data that only the configuration holds.
+func withUserData(spec *backends.VMSpec, config *vmschema.VM) {
 	if spec.CloudInit != nil && config != nil && config.CloudInit != nil && config.CloudInit.UserDataWO != nil {
 		spec.CloudInit.UserData = config.CloudInit.UserDataWO
+	}
+}
+
+// withPassword adds to spec the console's password, likewise.
+func withPassword(spec *backends.VMSpec, config *vmschema.VM) {
+	if spec.Console != nil && config != nil && config.Console != nil {
+		spec.Console.Password = config.Console.PasswordWO
 	}
 }
 

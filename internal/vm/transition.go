@@ -98,6 +98,11 @@ func (t *transition) rewritesUserData() bool {
 	return had == nil || had.UserDataVersion == nil || *had.UserDataVersion != *t.to.CloudInit.UserDataVersion
 }
 
+// changesPassword reports whether the console gets another password, likewise.
+func (t *transition) changesPassword() bool {
+	return slices.ContainsFunc(t.changes, func(c backends.Change) bool { return c.Path == "console.password_wo_version" })
+}
+
 // migrates reports whether the VM changes its host.
 func (t *transition) migrates() bool {
 	return slices.ContainsFunc(t.changes, func(c backends.Change) bool {

@@ -13,7 +13,7 @@ import (
 // Update implements resource.Resource. It carries out the very changes that
 // the plan was checked with.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	c := newCoder(&resp.Diagnostics)
+	c := r.coder(&resp.Diagnostics)
 	plan, config, prior := c.decode(ctx, req.Plan.Raw), c.decode(ctx, req.Config.Raw), c.decode(ctx, req.State.Raw)
 	if resp.Diagnostics.HasError() {
 		return
@@ -28,7 +28,10 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	r.data.Changing()
 	step := newTransition(prior, plan, config)
 	if step.rewritesUserData() {
-		withWriteOnly(step.to, config)
+		withUserData(step.to, config)
+	}
+	if step.changesPassword() {
+		withPassword(step.to, config)
 	}
 	id := backends.ID(deref(prior.ID))
 	if step.touches() {

@@ -23,7 +23,7 @@ import (
 // left for later.
 func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
 	raw, err := tfx.OnlyKnown(req.Config.Raw)
-	c := newCoder(&resp.Diagnostics)
+	c := r.coder(&resp.Diagnostics)
 	if err != nil {
 		c.fault(err)
 		return
@@ -33,9 +33,8 @@ func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConf
 		return
 	}
 	v := validation{diags: &resp.Diagnostics, m: m}
-	v.source(attribute(req.Config.Raw, "disks").IsFullyKnown())
+	r.origin.validate(v, req.Config.Raw)
 	v.sizes()
-	v.firmware(attribute(req.Config.Raw, "firmware").IsKnown())
 	v.wait(attribute(req.Config.Raw, "networks").IsFullyKnown())
 	for _, p := range cloudinit.Validate(wellFormed(m.Spec())) {
 		if p.Warning {
@@ -89,8 +88,8 @@ func (v validation) errorf(p path.Path, summary, format string, args ...any) {
 	v.diags.AddAttributeError(p, summary, fmt.Sprintf(format, args...))
 }
 
-// source checks what the VM is made from.
-func (v validation) source(disksKnown bool) {
+// image checks what receives the image that the VM is made from.
+func (v validation) image(disksKnown bool) {
 	if v.m.Image == nil {
 		return
 	}
@@ -127,11 +126,10 @@ func (v validation) sizes() {
 	}
 }
 
+// firmware checks what secure boot needs; known is false where the firmware, if
+// it is not configured, comes from elsewhere.
 func (v validation) firmware(known bool) {
 	if !deref(v.m.SecureBoot) || !known || deref(v.m.Firmware) == "uefi" {
-		return
-	}
-	if v.m.Firmware == nil && v.m.Template != nil { // the template has its own
 		return
 	}
 	v.errorf(path.Root("secure_boot"), "Secure boot needs UEFI", `secure_boot = true needs firmware = "uefi".`)

@@ -25,13 +25,17 @@ type Disk struct {
 	SSD           *bool   `tfsdk:"ssd"`
 	IOThread      *bool   `tfsdk:"iothread"`
 	KeepOnDestroy *bool   `tfsdk:"keep_on_destroy"`
+	IOPSLimit     *int64  `tfsdk:"iops_limit"`
+	ThroughputMiB *int64  `tfsdk:"throughput_mib"`
 	Volume        *string `tfsdk:"volume"`
 	Device        *string `tfsdk:"device"`
 	Path          *string `tfsdk:"path"`
 }
 
-// mostGiB is 1 PiB.
-const mostGiB = 1 << 20
+const (
+	mostGiB  = 1 << 20 // 1 PiB
+	mostIOPS = 1 << 30
+)
 
 func disksAttribute() schema.Attribute {
 	sibling := func(name string) path.Expression { return path.MatchRelative().AtParent().AtName(name) }
@@ -58,7 +62,11 @@ func disksAttribute() schema.Attribute {
 					"What is kept must then be deleted by hand. Default: false.",
 				Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 			},
-			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, and its size and storage are its own. With `size_gib` in its place the volume is detached and a new disk is made.",
+			"iops_limit": integer("Most reads and writes together, in operations a second; 0 is no limit, and takes away one that is there. "+
+				"Default: no limit at creation, later as it is. Changed in place.", int64validator.Between(0, mostIOPS)),
+			"throughput_mib": integer("Most that is read and written together, in MiB a second; 0 is no limit, and takes away one that is there. "+
+				"Default: no limit at creation, later as it is. Changed in place. vSphere limits operations only and refuses it.", int64validator.Between(0, mostMiB)),
+			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, its size and storage are its own, and snapshots leave it out. Where another VM has it, creation and change wait for up to 90 s until that one has let go, so that one apply hands a disk to the VM's successor. With `size_gib` in its place the volume is detached and a new disk is made.",
 				stringvalidator.LengthAtLeast(1),
 				stringvalidator.ConflictsWith(sibling("size_gib"), sibling("storage"), sibling("provisioning"), sibling("format"), sibling("policy"), sibling("keep_on_destroy"))),
 			"device": told("The hypervisor's name for the slot, such as `vda` or `scsi0`."),
@@ -79,7 +87,7 @@ func expandDisks(m map[string]*Disk) map[string]backends.Disk {
 		out[key] = backends.Disk{
 			SizeGiB: d.SizeGiB, Storage: d.Storage, Provisioning: d.Provisioning, Format: d.Format, Policy: d.Policy,
 			Bus: d.Bus, Cache: d.Cache, Discard: d.Discard, SSD: d.SSD, IOThread: d.IOThread,
-			KeepOnDestroy: d.KeepOnDestroy, Volume: d.Volume,
+			KeepOnDestroy: d.KeepOnDestroy, IOPSLimit: d.IOPSLimit, ThroughputMiB: d.ThroughputMiB, Volume: d.Volume,
 		}
 	}
 	return out
@@ -97,6 +105,7 @@ func flattenDisks(vm *backends.VM, prior map[string]*Disk) map[string]*Disk {
 			Format: or(d.Format, p.Format), Policy: or(d.Policy, p.Policy), Bus: or(d.Bus, p.Bus), Cache: or(d.Cache, p.Cache),
 			Discard: or(d.Discard, p.Discard), SSD: or(d.SSD, p.SSD), IOThread: or(d.IOThread, p.IOThread),
 			KeepOnDestroy: or(or(d.KeepOnDestroy, p.KeepOnDestroy), new(bool)), Volume: or(d.Volume, p.Volume),
+			IOPSLimit: orNone(d.IOPSLimit, p.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB, p.ThroughputMiB),
 			Device: or(some(status.Device), p.Device), Path: or(some(status.Path), p.Path),
 		}
 	}

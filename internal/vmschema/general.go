@@ -22,6 +22,8 @@ type General struct {
 	SecureBoot           *bool    `tfsdk:"secure_boot"`
 	TPM                  *bool    `tfsdk:"tpm"`
 	NestedVirtualization *bool    `tfsdk:"nested_virtualization"`
+	Watchdog             *string  `tfsdk:"watchdog"`
+	RNG                  *bool    `tfsdk:"rng"`
 }
 
 func generalAttributes() map[string]schema.Attribute {
@@ -45,6 +47,9 @@ func generalAttributes() map[string]schema.Attribute {
 		"secure_boot":           flag("Verify the guest's boot loader. Needs `firmware = \"uefi\"`. Default: false."),
 		"tpm":                   flag("Give the guest a TPM 2.0 of its own. On libvirt swtpm emulates it. Default: false."),
 		"nested_virtualization": flag("Let the guest run VMs itself. Default: the hypervisor's."),
+		"watchdog": text("What a watchdog does when the guest stops feeding it: `reset`, `poweroff`, `pause`, or `none` for the device alone; `\"\"` takes the device away. "+
+			"The guest needs a service that feeds it. Default: no watchdog. Changing it restarts a running VM.", oneOf("reset", "poweroff", "pause", "none", "")),
+		"rng": flag("A device through which the host gives the guest random numbers (virtio-rng), so that a fresh guest need not wait for them at boot. Default: the hypervisor's. Changing it restarts a running VM."),
 	}
 }
 
@@ -62,6 +67,8 @@ func (m General) expand(spec *backends.VMSpec) {
 	spec.SecureBoot = m.SecureBoot
 	spec.TPM = m.TPM
 	spec.NestedVirtualization = m.NestedVirtualization
+	spec.Watchdog = m.Watchdog
+	spec.RNG = m.RNG
 }
 
 func flattenGeneral(c *backends.VMSpec, prior General) General {
@@ -74,6 +81,8 @@ func flattenGeneral(c *backends.VMSpec, prior General) General {
 		SecureBoot:           or(c.SecureBoot, prior.SecureBoot),
 		TPM:                  or(c.TPM, prior.TPM),
 		NestedVirtualization: or(c.NestedVirtualization, prior.NestedVirtualization),
+		Watchdog:             or(c.Watchdog, prior.Watchdog),
+		RNG:                  or(c.RNG, prior.RNG),
 	}
 	if c.Tags != nil {
 		m.Tags = c.Tags

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
@@ -15,38 +14,12 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// The values of on_image_change.
-const (
-	ImageIgnore  = "ignore"
-	ImageReplace = "replace"
-)
-
-// Source is what a new VM is made from.
-type Source struct {
-	Image         *string `tfsdk:"image"`
-	Template      *string `tfsdk:"template"`
-	OnImageChange *string `tfsdk:"on_image_change"`
-}
-
 // Lifecycle is how Terraform treats a VM; nothing of it reaches the hypervisor.
 type Lifecycle struct {
 	RestartPolicy  *string           `tfsdk:"restart_policy"`
 	RebootTriggers map[string]string `tfsdk:"reboot_triggers"`
 	Protected      *bool             `tfsdk:"protected"`
 	Timeouts       timeouts.Value    `tfsdk:"timeouts"`
-}
-
-func sourceAttributes() map[string]schema.Attribute {
-	return map[string]schema.Attribute{
-		"image": text("Id of the image that the disk `root` is made from, such as `virtrigaud_image.debian.id`. Without `image` and `template` the disks are blank. See `on_image_change`.",
-			stringvalidator.LengthAtLeast(1)),
-		"template": text("Name or id of the VM or template that the whole VM is made from. See `on_image_change`.",
-			stringvalidator.LengthAtLeast(1)),
-		"on_image_change": schema.StringAttribute{
-			MarkdownDescription: "What another `image` or `template` does to the VM that exists: `ignore`, or `replace` to destroy the VM and make it anew. Default: `ignore`.",
-			Optional:            true, Computed: true, Default: stringdefault.StaticString(ImageIgnore), Validators: oneOfOnly(ImageIgnore, ImageReplace),
-		},
-	}
 }
 
 func lifecycleAttributes(ctx context.Context) map[string]schema.Attribute {

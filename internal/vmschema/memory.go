@@ -24,9 +24,11 @@ const mostMiB = 64 << 20
 func memoryAttribute() schema.Attribute {
 	amount := int64validator.Between(1, mostMiB)
 	return object("Memory.", map[string]schema.Attribute{
-		"size_mib": integer("Memory, in MiB. Default: the hypervisor's. It grows in a running VM up to `max_mib`; less needs a restart, except on libvirt, which takes it back through the balloon.", amount),
+		"size_mib": integer("Memory, in MiB. Default: the hypervisor's. It grows in a running VM up to `max_mib`; less needs a restart, except on libvirt without `hot_add`, which takes it back through the balloon.", amount),
 		"max_mib":  integer("Memory to which `size_mib` can be raised while the VM runs, in MiB. Default: the value of `size_mib`, so that raising it needs a restart.", amount),
-		"hot_add":  flag("Allow memory to be plugged into the running VM, on hypervisors that want to know in advance. libvirt only needs `max_mib`. Default: the hypervisor's."),
+		"hot_add": flag("Let memory grow by modules that are plugged into the running VM. It then has slots for them, which vSphere and Proxmox VE want to know in advance. " +
+			"On libvirt `true` plugs modules of whole 128 MiB and takes none back without a restart, and `false` gives and takes memory through the balloon below `max_mib`, with which the guest must cooperate. " +
+			"Default: the hypervisor's; on libvirt false. Changing it restarts a running VM."),
 		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. Default: none.",
 			int64validator.Between(0, mostMiB)),
 		"limit_mib":  integer("Most memory of the host that the VM may use, in MiB. Default: no limit.", amount),

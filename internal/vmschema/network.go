@@ -29,6 +29,7 @@ type NIC struct {
 	MTU         *int64    `tfsdk:"mtu"`
 	Connected   *bool     `tfsdk:"connected"`
 	Order       *int64    `tfsdk:"order"`
+	Bandwidth   *int64    `tfsdk:"bandwidth_mbps"`
 	IPv4        *IPConfig `tfsdk:"ipv4"`
 	IPv6        *IPConfig `tfsdk:"ipv6"`
 	IPAddresses []string  `tfsdk:"ip_addresses"`
@@ -68,6 +69,8 @@ func networksAttribute() schema.Attribute {
 			"connected": flag("Whether the cable is plugged. Changed in place. Default: true."),
 			"order": integer("Position among the interfaces, from 0. Default: in the order of their names. Changing it restarts a running VM.",
 				int64validator.Between(0, 31)),
+			"bandwidth_mbps": integer("Most that the interface sends and receives, each way, in Mbit/s (10^6 bits a second); 0 is no limit, and takes away one that is there. "+
+				"Default: no limit at creation, later as it is. Changed in place.", int64validator.Between(0, 1_000_000)),
 			"ipv4": ipAttribute("Static IPv4 configuration, which cloud-init sets in the guest at its first boot. Unset: DHCP.", "10.0.0.5/24", "10.0.0.1",
 				cidrtypes.IPv4PrefixType{}, iptypes.IPv4AddressType{}),
 			"ipv6": ipAttribute("Static IPv6 configuration, which cloud-init sets in the guest at its first boot. Unset: router advertisements.", "2001:db8::5/64", "2001:db8::1",
@@ -109,7 +112,7 @@ func expandNetworks(m map[string]*NIC) map[string]backends.NIC {
 		}
 		out[key] = backends.NIC{
 			Network: n.Network, VLAN: n.VLAN, Model: n.Model, MAC: canonicalMAC(n.MAC), MTU: n.MTU, Connected: n.Connected,
-			Order: n.Order, IPv4: n.IPv4.expand(), IPv6: n.IPv6.expand(),
+			Order: n.Order, BandwidthMbps: n.Bandwidth, IPv4: n.IPv4.expand(), IPv6: n.IPv6.expand(),
 		}
 	}
 	return out
@@ -158,9 +161,9 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 	for key, n := range vm.Config.Networks {
 		p, status := value(prior[key]), vm.Networks[key]
 		nic := &NIC{
-			Network: or(n.Network, p.Network), VLAN: tag(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
+			Network: or(n.Network, p.Network), VLAN: orNone(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
 			MAC: or(or(some(status.MAC), n.MAC), p.MAC), MTU: or(n.MTU, p.MTU), Connected: or(n.Connected, p.Connected),
-			Order: or(n.Order, p.Order), IPv4: p.IPv4, IPv6: p.IPv6,
+			Order: or(n.Order, p.Order), Bandwidth: orNone(n.BandwidthMbps, p.Bandwidth), IPv4: p.IPv4, IPv6: p.IPv6,
 			IPAddresses: addresses(vm, status, p),
 		}
 		if adopting {
@@ -169,15 +172,6 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 		out[key] = nic
 	}
 	return out
-}
-
-// tag is the observed VLAN. An interface without one is shown as 0 where there
-// was a tag before or 0 was asked for, and as null where nobody ever spoke of it.
-func tag(observed, prior *int64) *int64 {
-	if observed == nil && prior != nil {
-		return new(int64)
-	}
-	return observed
 }
 
 // addresses are those that the VM has. A running VM whose agent is silent keeps

@@ -59,7 +59,12 @@ func whole(keep func(string) bool) *backends.VMSpec {
 	fill(reflect.ValueOf(&spec).Elem(), "", &next, keep)
 	spec.CreateToken = ""
 	// The model writes its settings itself.
-	spec.Settings = (&VM{Source: Source{Image: some(spec.Image), Template: some(spec.Template)}}).settings()
+	model := &VM{Source: Source{Image: some(spec.Image), Template: some(spec.Template)}, Managed: Managed{Linked: some(spec.Linked)}}
+	if spec.Console != nil {
+		model.Console = &Console{}
+		spec.Console.Password = nil // write-only: never read back
+	}
+	spec.Settings = model.settings()
 	if spec.CloudInit != nil && spec.CloudInit.UserDataVersion != nil {
 		spec.CloudInit.UserData = nil // write-only: never read back
 	}

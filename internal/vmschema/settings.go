@@ -14,28 +14,42 @@ import (
 // import. reboot_triggers are left out: nobody knows what secrets they are
 // made of.
 type kept struct {
-	Image         *string           `json:"image,omitempty"`
-	Template      *string           `json:"template,omitempty"`
-	RestartPolicy *string           `json:"restart_policy,omitempty"`
-	OnImageChange *string           `json:"on_image_change,omitempty"`
-	Protected     bool              `json:"protected,omitempty"`
-	Shutdown      *Shutdown         `json:"shutdown,omitempty"`
-	WaitFor       *WaitFor          `json:"wait_for,omitempty"`
-	Timeouts      map[string]string `json:"timeouts,omitempty"`
+	Image          *string           `json:"image,omitempty"`
+	Template       *string           `json:"template,omitempty"`
+	SourceVM       *string           `json:"source_vm,omitempty"`
+	SourceSnapshot *string           `json:"source_snapshot,omitempty"`
+	Linked         *bool             `json:"linked,omitempty"`
+	RestartPolicy  *string           `json:"restart_policy,omitempty"`
+	OnImageChange  *string           `json:"on_image_change,omitempty"`
+	OnSourceChange *string           `json:"on_source_change,omitempty"`
+	Protected      bool              `json:"protected,omitempty"`
+	Shutdown       *Shutdown         `json:"shutdown,omitempty"`
+	WaitFor        *WaitFor          `json:"wait_for,omitempty"`
+	Timeouts       map[string]string `json:"timeouts,omitempty"`
+
+	// Console is whether a console is configured, InheritsSeed whether a clone's seed
+	// is its source's alone: neither object can be computed, so what is not
+	// configured must not be adopted.
+	Console      bool `json:"console,omitempty"`
+	InheritsSeed bool `json:"inherits_cloud_init,omitempty"`
 }
 
 // settings is the text of what differs from the defaults. What the hypervisor
 // would not take, because it is too long, is not kept at all.
 func (m *VM) settings() *string {
 	k := kept{
-		Image: m.Image, Template: m.Template, Protected: value(m.Protected),
-		Shutdown: m.Shutdown, WaitFor: m.WaitFor, Timeouts: timeoutsOf(m.Timeouts),
+		Image: m.Image, Template: m.Template, SourceVM: m.SourceVM, SourceSnapshot: m.SourceSnapshot, Linked: m.Linked,
+		Protected: value(m.Protected), Shutdown: m.Shutdown, WaitFor: m.WaitFor, Timeouts: timeoutsOf(m.Timeouts),
+		Console: m.Console != nil, InheritsSeed: m.Inherits() && m.CloudInit == nil,
 	}
 	if value(m.RestartPolicy) != string(backends.RestartWhenRequired) {
 		k.RestartPolicy = m.RestartPolicy
 	}
 	if value(m.OnImageChange) != ImageIgnore {
 		k.OnImageChange = m.OnImageChange
+	}
+	if value(m.OnSourceChange) != ImageIgnore {
+		k.OnSourceChange = m.OnSourceChange
 	}
 	text, err := json.Marshal(k)
 	if err != nil || len(text) >= 4096 {
@@ -44,16 +58,22 @@ func (m *VM) settings() *string {
 	return some(string(text))
 }
 
-// restore sets what text says, and the defaults of all else. Text of another
-// program says nothing.
-func (m *VM) restore(text *string) {
+// readSettings is what text says. Text of another program says nothing.
+func readSettings(text *string) kept {
 	var k kept
 	if err := json.Unmarshal([]byte(value(text)), &k); err != nil {
-		k = kept{}
+		return kept{}
 	}
+	return k
+}
+
+// restore sets what k says, and the defaults of all else.
+func (m *VM) restore(k kept) {
 	policy, ignore := string(backends.RestartWhenRequired), ImageIgnore
-	m.Image, m.Template = or(k.Image, m.Image), or(k.Template, m.Template)
-	m.RestartPolicy, m.OnImageChange, m.Protected = or(k.RestartPolicy, &policy), or(k.OnImageChange, &ignore), &k.Protected
+	m.Image, m.Template, m.Linked = or(k.Image, m.Image), or(k.Template, m.Template), or(k.Linked, m.Linked)
+	m.SourceVM, m.SourceSnapshot = k.SourceVM, k.SourceSnapshot
+	m.RestartPolicy, m.Protected = or(k.RestartPolicy, &policy), &k.Protected
+	m.OnImageChange, m.OnSourceChange = or(k.OnImageChange, &ignore), or(k.OnSourceChange, &ignore)
 	m.Shutdown, m.WaitFor = k.Shutdown, k.WaitFor
 	m.Timeouts = makeTimeouts(k.Timeouts)
 }

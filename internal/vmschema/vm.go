@@ -29,6 +29,8 @@ type Common struct {
 
 // Managed is what Terraform adds to a VM that it manages.
 type Managed struct {
+	Linked        *bool          `tfsdk:"linked"`
+	Console       *Console       `tfsdk:"console"`
 	DNS           *DNS           `tfsdk:"dns"`
 	CloudInit     *CloudInit     `tfsdk:"cloud_init"`
 	Customization *Customization `tfsdk:"customization"`
@@ -37,21 +39,16 @@ type Managed struct {
 	Lifecycle
 }
 
-// VM is the model of virtrigaud_vm.
-type VM struct {
-	Common
-	Source
-	Managed
-}
-
-// Attributes are those of a managed VM; Define adds what it is made from.
+// Attributes are those of a managed VM and of what it is made from.
 func Attributes(ctx context.Context, mode Mode) map[string]schema.Attribute {
 	all := commonAttributes()
 	maps.Copy(all, managedAttributes(ctx))
-	if mode == Define {
-		maps.Copy(all, sourceAttributes())
+	if mode == Inherit {
+		maps.Copy(all, originAttributes())
+		inherit(all)
 		return all
 	}
+	maps.Copy(all, sourceAttributes())
 	return all
 }
 
@@ -76,6 +73,7 @@ func commonAttributes() map[string]schema.Attribute {
 
 func managedAttributes(ctx context.Context) map[string]schema.Attribute {
 	all := map[string]schema.Attribute{
+		"console":       consoleAttribute(),
 		"dns":           dnsAttribute(),
 		"cloud_init":    cloudInitAttribute(),
 		"customization": customizationAttribute(),
@@ -83,7 +81,7 @@ func managedAttributes(ctx context.Context) map[string]schema.Attribute {
 		"wait_for":      waitForAttribute(),
 	}
 	maps.Copy(all, lifecycleAttributes(ctx))
-	noticeEmpty(all, "dns", "customization", "shutdown", "timeouts")
+	noticeEmpty(all, "console", "dns", "customization", "shutdown", "timeouts")
 	return all
 }
 
@@ -92,6 +90,7 @@ func (m *VM) Spec() *backends.VMSpec {
 	spec := &backends.VMSpec{
 		Image:          value(m.Image),
 		Template:       value(m.Template),
+		Linked:         value(m.Linked),
 		Disks:          expandDisks(m.Disks),
 		Networks:       expandNetworks(m.Networks),
 		FaultTolerance: m.FaultTolerance,
@@ -102,6 +101,7 @@ func (m *VM) Spec() *backends.VMSpec {
 	m.CPU.expand(spec)
 	m.Memory.expand(spec)
 	m.CDROM.expand(spec)
+	m.Console.expand(spec)
 	m.DNS.expand(spec)
 	m.CloudInit.expand(spec)
 	m.Customization.expand(spec)
@@ -120,6 +120,10 @@ func Flatten(vm *backends.VM, kind backends.Kind, prior *VM) *VM {
 	p := value(prior)
 	m := p
 	m.Common = flattenCommon(vm, kind, p.Common, p.WaitFor, adopting)
+	m.Console = flattenConsole(vm.Config.Console, p.Console)
+	if p.Inherits() { // also what nobody put into the drive here
+		m.CDROM = flattenCDROM(vm.Config.CDROM, p.CDROM, true)
+	}
 	if adopting {
 		m.adopt(&vm.Config)
 	}
@@ -159,11 +163,17 @@ func powerState(observed backends.PowerState, prior *string) *string {
 // adopt takes over what only the seed and the ownership mark tell, and the
 // defaults of what no hypervisor knows.
 func (m *VM) adopt(c *backends.VMSpec) {
-	m.Image, m.Template = some(c.Image), some(c.Template)
+	k := readSettings(c.Settings)
+	m.Image, m.Template, m.Linked = some(c.Image), some(c.Template), some(c.Linked)
 	m.DNS = flattenDNS(c.DNS, nil)
-	m.CloudInit = flattenCloudInit(c.CloudInit, nil)
+	if !k.InheritsSeed {
+		m.CloudInit = flattenCloudInit(c.CloudInit, nil)
+	}
+	if k.Console {
+		m.Console = flattenConsole(c.Console, &Console{})
+	}
 	m.Customization = flattenCustomization(c.Customization, nil)
-	m.restore(c.Settings)
+	m.restore(k)
 }
 
 // InputOnly reports whether a hypervisor never fills an attribute in, so that
@@ -171,7 +181,7 @@ func (m *VM) adopt(c *backends.VMSpec) {
 func InputOnly(p backends.Path) bool {
 	steps := p.Steps()
 	switch steps[0].Name {
-	case "dns", "cloud_init", "customization", "image", "template":
+	case "dns", "cloud_init", "customization", "image", "template", "linked":
 		return true
 	}
 	switch p.Generic() {
