@@ -103,6 +103,12 @@ type diskMark struct {
 	Retired      bool   `xml:"retired,attr,omitempty"`  // removed; the volume goes when no guest has it open
 	External     bool   `xml:"external,attr,omitempty"` // Disk.Volume was given
 	Provisioning string `xml:"provisioning,attr,omitempty"`
+	// Format is the one that the disk was made with, where Volume is a layer above that.
+	Format string `xml:"format,attr,omitempty"`
+	// Backing is the volume, POOL/NAME, whose content Volume shares copy-on-write, where that is known.
+	Backing string `xml:"backing,attr,omitempty"`
+	// Frozen is when Backing was frozen, in nanoseconds since 1970; 0 where that says nothing of the disk's content.
+	Frozen int64 `xml:"frozen,attr,omitempty"`
 }
 
 type nicMark struct {

@@ -34,6 +34,7 @@ func parseDomain(text string) (*domain, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.follow(d)
 	return &domain{xml: d, mark: m}, nil
 }
 
@@ -134,6 +135,9 @@ func (d *domain) observeDisks(sz sizes, pools poolPaths) map[string]backends.Dis
 			if entry.Provisioning != "" {
 				disk.Provisioning = ptr(entry.Provisioning)
 			}
+			if entry.Format != "" {
+				disk.Format = ptr(entry.Format) // a layer's own says nothing of the disk
+			}
 			if entry.External {
 				disk.Volume = ptr(ref.String())
 			}
@@ -204,6 +208,9 @@ func (d *domain) observeStatus(vm *backends.VM, sz sizes, pools poolPaths) {
 			Path:      pathOf(device),
 			SizeBytes: int64(min(sz[targetOf(device)], 1<<62)),
 			Owned:     entry != nil && entry.Owned,
+		}
+		if entry != nil {
+			status.Backing = entry.Backing
 		}
 		if !ref.IsZero() {
 			status.VolumeID = ref.String()
