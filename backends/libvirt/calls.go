@@ -57,7 +57,11 @@ func (b *Backend) readDomain(ctx context.Context, dom rpc.Domain, flags rpc.Doma
 	if err != nil {
 		return nil, err
 	}
-	return parseDomain(text)
+	d, err := parseDomain(text)
+	if h := b.facts.Load(); err == nil && h != nil {
+		d.mhz = h.mhz
+	}
+	return d, err
 }
 
 // state returns a domain's state.

@@ -46,15 +46,25 @@ func (e *edit) cold(ctx context.Context, changes []backends.Change) error {
 // hardware writes the parts of the definition that are made from several attributes
 // together, once, for the changes that touch them.
 func (e *edit) hardware(changes []backends.Change) {
-	var cpu, model, memory, firmware, machine bool
+	var cpu, model, memory, firmware, machine, nested, console bool
 	for _, c := range changes {
 		switch p := c.Path.Generic(); p {
 		case "cpu.cores", "cpu.sockets", "cpu.threads", "cpu.max_cores":
 			cpu = true
+		case "cpu.shares", "cpu.limit_mhz":
+			tune := backends.CPU{Shares: e.to.CPU.Shares}
+			if p == "cpu.limit_mhz" {
+				tune = backends.CPU{LimitMHz: e.to.CPU.LimitMHz}
+			}
+			setCPUTune(e.d.xml, tune, e.d.mark, e.host.mhz)
 		case "cpu.model":
 			model = true
-		case "memory.size_mib", "memory.max_mib", "memory.ballooning":
+		case "memory.size_mib", "memory.max_mib", "memory.hot_add", "memory.ballooning", "memory.limit_mib", "memory.reservation_mib":
 			memory = true
+		case "nested_virtualization":
+			nested = true
+		case "console.type", "console.address", "console.port", "console.tls", "console.password_wo_version":
+			console = true
 		case "firmware", "secure_boot", "libvirt.loader":
 			firmware = true
 		case "libvirt.machine":
@@ -70,8 +80,15 @@ func (e *edit) hardware(changes []backends.Change) {
 	if model {
 		setCPUModel(x, e.to.CPU.Model, e.host.defaultCPUMode(x.Type))
 	}
+	if model || nested {
+		setNested(x, e.to.NestedVirtualization, e.host.nestedFeature(x.Type), e.host.defaultCPUMode(x.Type))
+	}
 	if memory {
 		setMemory(x, e.to.Memory)
+		setMemoryTune(x, e.to.Memory, e.d.mark)
+	}
+	if console {
+		setConsole(x, e.to.Console)
 	}
 	if machine {
 		e.setMachine()
@@ -147,6 +164,10 @@ func (e *edit) coldChange(ctx context.Context, c backends.Change) error {
 	case "tpm":
 		m.HadTPM = m.HadTPM || hasTPM(x)
 		setTPM(x, isTrue(e.to.TPM))
+	case "watchdog":
+		setWatchdog(x, e.to.Watchdog)
+	case "rng":
+		setRNG(x, isTrue(e.to.RNG))
 	case "cpu.affinity":
 		x.VCPU.CPUSet = deref(e.to.CPU.Affinity)
 	case "libvirt.domain_type":
@@ -157,7 +178,7 @@ func (e *edit) coldChange(ctx context.Context, c backends.Change) error {
 		return e.coldDisk(ctx, c)
 	case "disks.size_gib":
 		return e.grow(ctx, c)
-	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread":
+	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread", "disks.iops_limit", "disks.throughput_mib":
 		e.diskOptions(c.Key)
 	case "disks.keep_on_destroy", "disks.provisioning":
 		e.noteDisk(c)
@@ -165,7 +186,7 @@ func (e *edit) coldChange(ctx context.Context, c backends.Change) error {
 		return e.coldNIC(ctx, c)
 	case "networks.network", "networks.vlan":
 		return e.coldNetwork(ctx, c.Key)
-	case "networks.model", "networks.mac", "networks.mtu", "networks.connected":
+	case "networks.model", "networks.mac", "networks.mtu", "networks.connected", "networks.bandwidth_mbps":
 		return e.nicOptions(ctx, c)
 	case "networks.order":
 		e.reorder(c)

@@ -287,6 +287,9 @@ func (m *mark) record(spec *backends.VMSpec) {
 	if spec.Settings != nil {
 		m.Settings = *spec.Settings
 	}
+	if spec.Console != nil && spec.Console.PasswordVersion != nil {
+		m.ConsolePassword = spec.Console.PasswordVersion
+	}
 	if spec.Libvirt != nil && spec.Libvirt.Machine != nil {
 		m.Machine = *spec.Libvirt.Machine
 	}

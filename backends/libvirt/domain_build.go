@@ -53,10 +53,16 @@ func buildDomain(b *blueprint) (*libvirtxml.Domain, error) {
 	}
 	setGuestOS(d, b.spec.GuestOS)
 	setCPU(d, b.spec.CPU, b.host.defaultCPUMode(d.Type))
+	setNested(d, b.spec.NestedVirtualization, b.host.nestedFeature(d.Type), b.host.defaultCPUMode(d.Type))
 	setMemory(d, b.spec.Memory)
+	setCPUTune(d, b.spec.CPU, b.mark, b.host.mhz)
+	setMemoryTune(d, b.spec.Memory, b.mark)
 	setFirmware(d, firmwareOf(b.spec))
 	setTPM(d, isTrue(b.spec.TPM))
 	addStandardDevices(d)
+	setConsole(d, b.spec.Console)
+	setRNG(d, b.spec.RNG == nil || *b.spec.RNG)
+	setWatchdog(d, b.spec.Watchdog)
 	for _, disk := range b.disks {
 		d.Devices.Disks = append(d.Devices.Disks, disk.device())
 	}
@@ -129,23 +135,8 @@ func addStandardDevices(d *libvirtxml.Domain) {
 		Source: &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{}},
 		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: agentChannel}},
 	})
-	dev.Serials = append(dev.Serials, libvirtxml.DomainSerial{
-		Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}},
-		Target: &libvirtxml.DomainSerialTarget{Port: &zero},
-	})
-	dev.Consoles = append(dev.Consoles, libvirtxml.DomainConsole{
-		Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}},
-		Target: &libvirtxml.DomainConsoleTarget{Type: "serial", Port: &zero},
-	})
-	// No listen address: the host's own setting (vnc_listen) decides who may look.
-	dev.Graphics = append(dev.Graphics, libvirtxml.DomainGraphic{
-		VNC: &libvirtxml.DomainGraphicVNC{AutoPort: "yes"},
-	})
+	addSerial(dev)
 	dev.Videos = append(dev.Videos, libvirtxml.DomainVideo{Model: libvirtxml.DomainVideoModel{Type: "vga"}})
-	dev.RNGs = append(dev.RNGs, libvirtxml.DomainRNG{
-		Model:   "virtio",
-		Backend: &libvirtxml.DomainRNGBackend{Random: &libvirtxml.DomainRNGBackendRandom{Device: "/dev/urandom"}},
-	})
 }
 
 // setBootOrder boots from the disk "root", then the CD-ROM, then the networks.
@@ -196,7 +187,7 @@ func addRootPorts(d *libvirtxml.Domain) {
 	if !isQ35(d.OS.Type.Machine) {
 		return
 	}
-	used := len(d.Devices.Interfaces) + len(d.Devices.Controllers) + len(d.Devices.RNGs) + 2 // balloon, USB
+	used := len(d.Devices.Interfaces) + len(d.Devices.Controllers) + len(d.Devices.RNGs) + len(d.Devices.Watchdogs) + 2 // balloon, USB
 	for _, disk := range d.Devices.Disks {
 		if disk.Target != nil && disk.Target.Bus == "virtio" {
 			used++

@@ -1,6 +1,8 @@
 package libvirt
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"libvirt.org/go/libvirtxml"
@@ -35,6 +37,7 @@ func setVCPUs(d *libvirtxml.Domain, c backends.CPU) {
 	d.CPU.Topology = &libvirtxml.DomainCPUTopology{
 		Sockets: int(sockets), Cores: int(total / sockets / threads), Threads: int(threads),
 	}
+	setCellCPUs(d)
 }
 
 // setCPUModel writes a model's name or one of libvirt's modes; the default
@@ -44,11 +47,11 @@ func setCPUModel(d *libvirtxml.Domain, model *string, defaultMode string) {
 	if name == "" {
 		name = defaultMode
 	}
-	topology, numa := (*libvirtxml.DomainCPUTopology)(nil), (*libvirtxml.DomainNuma)(nil)
-	if d.CPU != nil {
-		topology, numa = d.CPU.Topology, d.CPU.Numa
+	had := d.CPU
+	d.CPU = &libvirtxml.DomainCPU{}
+	if had != nil {
+		d.CPU.Topology, d.CPU.Numa = had.Topology, had.Numa
 	}
-	d.CPU = &libvirtxml.DomainCPU{Topology: topology, Numa: numa}
 	switch name {
 	case "":
 	case "host-passthrough", "host-model", "maximum":
@@ -62,30 +65,9 @@ func setCPUModel(d *libvirtxml.Domain, model *string, defaultMode string) {
 	}
 }
 
-// setMemory writes size and maximum. What lies between them is the balloon's.
-func setMemory(d *libvirtxml.Domain, m backends.Memory) {
-	size := deref(m.SizeMiB)
-	if size <= 0 {
-		size = defaultMemoryMiB
-	}
-	total := max(size, deref(m.MaxMiB))
-	d.Memory = &libvirtxml.DomainMemory{Value: uint(total), Unit: "MiB"}
-	d.CurrentMemory = &libvirtxml.DomainCurrentMemory{Value: uint(size), Unit: "MiB"}
-	if d.Devices == nil {
-		d.Devices = &libvirtxml.DomainDeviceList{}
-	}
-	want := "virtio"
-	if m.Ballooning != nil && !*m.Ballooning {
-		want = "none"
-	}
-	if d.Devices.MemBalloon == nil || m.Ballooning != nil && (d.Devices.MemBalloon.Model == "none") != (want == "none") {
-		d.Devices.MemBalloon = &libvirtxml.DomainMemBalloon{Model: want}
-	}
-}
-
 // observeCPU reads processors back. A domain without a topology has one core
 // per vCPU as far as anybody cares.
-func observeCPU(d *libvirtxml.Domain, m *mark) backends.CPU {
+func observeCPU(d *libvirtxml.Domain, m *mark, hostMHz int64) backends.CPU {
 	total, current := int64(1), int64(1)
 	var affinity *string
 	if d.VCPU != nil {
@@ -115,6 +97,7 @@ func observeCPU(d *libvirtxml.Domain, m *mark) backends.CPU {
 		Model:    observeCPUModel(d.CPU),
 		Affinity: affinity,
 	}
+	c.Shares, c.LimitMHz = observeCPUTune(d, m, hostMHz)
 	if m != nil {
 		c.HotAdd = m.CPUHotAdd
 	}
@@ -123,6 +106,45 @@ func observeCPU(d *libvirtxml.Domain, m *mark) backends.CPU {
 		c.MaxCores = ptr(most)
 	}
 	return c
+}
+
+// The processor features that are virtualization for guests within the guest: Intel's and AMD's.
+const featureVMX, featureSVM = "vmx", "svm"
+
+// setNested hands virtualization to the guest, or keeps it away; where want is nil it is left to
+// the model. feature is the one of the host's processor.
+func setNested(d *libvirtxml.Domain, want *bool, feature, defaultMode string) {
+	if want == nil {
+		return
+	}
+	if d.CPU == nil || d.CPU.Mode == "" && d.CPU.Model == nil {
+		setCPUModel(d, nil, cmp.Or(defaultMode, "host-model"))
+	}
+	d.CPU.Features = slices.DeleteFunc(d.CPU.Features, isNesting)
+	d.CPU.Features = append(d.CPU.Features, libvirtxml.DomainCPUFeature{Name: feature, Policy: choose(*want, "require", "disable")})
+}
+
+func isNesting(f libvirtxml.DomainCPUFeature) bool {
+	return f.Name == featureVMX || f.Name == featureSVM
+}
+
+// observeNested reads it back; nil where the definition leaves it to the model.
+func observeNested(c *libvirtxml.DomainCPU) *bool {
+	if c == nil {
+		return nil
+	}
+	for _, f := range c.Features {
+		if !isNesting(f) {
+			continue
+		}
+		switch f.Policy {
+		case "", "require", "force":
+			return ptr(true)
+		case "disable", "forbid":
+			return ptr(false)
+		}
+	}
+	return nil
 }
 
 func observeCPUModel(c *libvirtxml.DomainCPU) *string {
@@ -135,27 +157,6 @@ func observeCPUModel(c *libvirtxml.DomainCPU) *string {
 		return ptr(strings.TrimSpace(c.Model.Value))
 	}
 	return nil
-}
-
-func observeMemory(d *libvirtxml.Domain, m *mark) backends.Memory {
-	var total int64
-	if d.Memory != nil {
-		total = mebibytes(uint64(d.Memory.Value), d.Memory.Unit)
-	}
-	size := total
-	if d.CurrentMemory != nil && d.CurrentMemory.Value > 0 {
-		size = mebibytes(uint64(d.CurrentMemory.Value), d.CurrentMemory.Unit)
-	}
-	mem := backends.Memory{SizeMiB: ptr(size)}
-	if total > size || m != nil && total > 0 && m.MaxMiB == total {
-		mem.MaxMiB = ptr(total)
-	}
-	if m != nil {
-		mem.HotAdd = m.MemoryHotAdd
-	}
-	balloon := d.Devices == nil || d.Devices.MemBalloon == nil || d.Devices.MemBalloon.Model != "none"
-	mem.Ballooning = ptr(balloon)
-	return mem
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -83,6 +83,7 @@ func setDiskOptions(d *libvirtxml.DomainDisk, spec backends.Disk) {
 			d.Target.RotationRate = 1
 		}
 	}
+	setDiskLimits(d, spec)
 }
 
 func choose(b bool, yes, no string) string {

@@ -71,6 +71,7 @@ func setNICOptions(d *libvirtxml.DomainInterface, spec backends.NIC) {
 	if spec.Connected != nil {
 		d.Link = &libvirtxml.DomainInterfaceLink{State: choose(*spec.Connected, "up", "down")}
 	}
+	setBandwidth(d, spec.BandwidthMbps)
 }
 
 // observeNIC reads an interface back.
@@ -78,6 +79,8 @@ func observeNIC(d *libvirtxml.DomainInterface) backends.NIC {
 	n := backends.NIC{
 		Network:   ptr(networkOf(d)),
 		Connected: ptr(d.Link == nil || d.Link.State != "down"),
+
+		BandwidthMbps: observeBandwidth(d),
 	}
 	if d.Model != nil && d.Model.Type != "" {
 		n.Model = ptr(d.Model.Type)

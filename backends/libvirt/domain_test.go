@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // testHost is a host like the ones that tests run on.
 func testHost() *hostFacts {
 	return &hostFacts{
-		hostname: "host", arch: "x86_64", emulator: "/usr/bin/qemu-system-x86_64", cpus: 8, memMiB: 16384,
+		hostname: "host", arch: "x86_64", emulator: "/usr/bin/qemu-system-x86_64", cpus: 8, mhz: 2500, memMiB: 16384,
 		uefi: true, secureBoot: true, tpm: true, systemDaemon: true,
 		cpuModes: []string{"maximum", "host-model", "custom"}, cpuModels: []string{"Nehalem", "qemu64"},
 	}
@@ -122,6 +122,35 @@ var roundTrips = map[string]*backends.VMSpec{
 		Disks:    map[string]backends.Disk{"root": {SizeGiB: ptr(int64(1))}},
 		Libvirt:  &backends.LibvirtOptions{Loader: ptr("/fw/code.fd"), Machine: ptr("pc-q35-7.2")},
 	},
+	"tuned": {
+		Name:   "tuned",
+		CPU:    backends.CPU{Cores: ptr(int64(2)), Shares: ptr(int64(2048)), LimitMHz: ptr(int64(1001))},
+		Memory: backends.Memory{SizeMiB: ptr(int64(512)), LimitMiB: ptr(int64(512)), ReservationMiB: ptr(int64(512))},
+		Disks: map[string]backends.Disk{
+			"root": {SizeGiB: ptr(int64(1)), IOPSLimit: ptr(int64(500))},
+			"data": {SizeGiB: ptr(int64(1)), ThroughputMiB: ptr(int64(10)), IOPSLimit: ptr(int64(0))},
+		},
+		Networks:             map[string]backends.NIC{"lan": {BandwidthMbps: ptr(int64(100))}, "dmz": {BandwidthMbps: ptr(int64(0))}},
+		NestedVirtualization: ptr(true),
+		Watchdog:             ptr("poweroff"),
+		RNG:                  ptr(false),
+		Console: &backends.ConsoleSpec{
+			Type: ptr("spice"), Address: ptr("10.0.0.1"), Port: ptr(int64(5999)), TLS: ptr(true),
+			Password: ptr("secret that is long"), PasswordVersion: ptr(int64(3)),
+		},
+	},
+	"serial": {
+		Name:                 "headless",
+		Memory:               backends.Memory{SizeMiB: ptr(int64(256)), HotAdd: ptr(true), ReservationMiB: ptr(int64(0))},
+		NestedVirtualization: ptr(false),
+		Watchdog:             ptr(""),
+		RNG:                  ptr(true),
+		Console:              &backends.ConsoleSpec{Type: ptr("serial")},
+	},
+	"no_console": {
+		Name:    "closed",
+		Console: &backends.ConsoleSpec{Type: ptr("none")},
+	},
 }
 
 // TestRoundTrip builds domains and observes them again: a plan after the creation is empty.
@@ -222,8 +251,10 @@ func TestObserve_foreign(t *testing.T) {
 		Name: "legacy", Description: ptr(""), Tags: []string{},
 		CPU: backends.CPU{Cores: ptr(int64(3)), Sockets: ptr(int64(1)), Threads: ptr(int64(1)), MaxCores: ptr(int64(6)), Model: ptr("host-passthrough")},
 		Memory: backends.Memory{
-			SizeMiB: ptr(int64(1024)), MaxMiB: ptr(int64(2048)), Ballooning: ptr(true),
+			SizeMiB: ptr(int64(1024)), MaxMiB: ptr(int64(2048)), Ballooning: ptr(true), ReservationMiB: ptr(int64(0)),
 		},
+		Console:  &backends.ConsoleSpec{Type: ptr("spice"), Port: ptr(int64(0)), TLS: ptr(false)},
+		Watchdog: ptr(""), RNG: ptr(false),
 		Firmware: ptr("bios"), SecureBoot: ptr(false), TPM: ptr(false),
 		Disks: map[string]backends.Disk{
 			"vda": {

@@ -23,6 +23,8 @@ type hostFacts struct {
 	kvm      bool   // works
 	kvmNote  string // why not, where it is there and does not
 	cpus     int64
+	mhz      int64  // of one processor; 0 unknown
+	vendor   string // of the processors: "Intel", "AMD", ...
 	memMiB   int64
 	version  string // QEMU's
 	libvirt  string // libvirt's
@@ -32,6 +34,7 @@ type hostFacts struct {
 	tpm          bool
 	cpuModes     []string // usable, of the domain type in use
 	cpuModels    []string // usable by name
+	graphics     []string // kinds of screens that QEMU has; none: not known
 	machines     []string // that the emulator has
 	configured   string   // domain type of the provider's configuration
 	systemDaemon bool     // not a user's session
@@ -63,6 +66,15 @@ func (h *hostFacts) defaultCPUMode(domainType string) string {
 		return want
 	}
 	return ""
+}
+
+// nestedFeature is what makes a VM's processor able to run VMs: what the host's has, on KVM, and when
+// emulated what QEMU can emulate.
+func (h *hostFacts) nestedFeature(domainType string) string {
+	if domainType == "kvm" && h.vendor != "AMD" && h.vendor != "Hygon" {
+		return featureVMX
+	}
+	return featureSVM
 }
 
 // guestArch finds the emulated architecture that is the host's own, else x86_64, else the first.
@@ -132,7 +144,15 @@ func (h *hostFacts) readDomainCaps(caps *libvirtxml.DomainCaps) {
 			}
 		}
 	}
+	h.graphics = nil
 	if caps.Devices != nil {
+		if g := caps.Devices.Graphics; g != nil {
+			for _, e := range g.Enums {
+				if e.Name == "type" {
+					h.graphics = e.Values
+				}
+			}
+		}
 		if tpm := caps.Devices.TPM; tpm != nil && tpm.Supported == "yes" {
 			for _, e := range tpm.Enums {
 				if e.Name == "backendModel" {
@@ -205,6 +225,12 @@ func (h *hostFacts) narrow(cat backends.Catalogue) backends.Catalogue {
 		cat = cat.Narrow(backends.FeatureLibvirtOptions, backends.Full, note+": libvirt.domain_type is qemu only.")
 		cat.Accepts = maps.Clone(cat.Accepts)
 		cat.Accepts["libvirt.domain_type"] = []string{"qemu"}
+	}
+	for _, kind := range []string{consoleVNC, consoleSpice} {
+		if !h.hasGraphics(kind) {
+			cat.Accepts = maps.Clone(cat.Accepts)
+			cat.Accepts["console.type"] = slices.DeleteFunc(slices.Clone(cat.Accepts["console.type"]), func(k string) bool { return k == kind })
+		}
 	}
 	if !h.uefi {
 		cat = cat.Narrow(backends.FeatureUEFI, backends.Unavailable, "The host has no UEFI firmware; install ovmf (edk2-ovmf) there.")

@@ -34,7 +34,7 @@ func (b *Backend) host(ctx context.Context) (*hostFacts, error) {
 type hostAnswers struct {
 	hostname, caps, uri string
 	version, libvirt    uint64
-	cpus                int32
+	cpus, mhz           int32
 	memKiB              uint64
 }
 
@@ -52,7 +52,7 @@ func (b *Backend) readHost(ctx context.Context) (*hostFacts, error) {
 		if a.libvirt, err = l.ConnectGetLibVersion(); err != nil {
 			return a, err
 		}
-		if _, a.memKiB, a.cpus, _, _, _, _, _, err = l.NodeGetInfo(); err != nil {
+		if _, a.memKiB, a.cpus, a.mhz, _, _, _, _, err = l.NodeGetInfo(); err != nil {
 			return a, err
 		}
 		a.uri, err = l.ConnectGetUri()
@@ -76,11 +76,15 @@ func (b *Backend) readHost(ctx context.Context) (*hostFacts, error) {
 		emulator:     guest.Arch.Emulator,
 		machines:     machinesOf(guest),
 		cpus:         int64(a.cpus),
+		mhz:          clockOf(caps, a.mhz),
 		memMiB:       mebibytes(a.memKiB, "KiB"),
 		version:      versionString(a.version),
 		libvirt:      versionString(a.libvirt),
 		configured:   b.cfg.DomainType,
 		systemDaemon: strings.HasSuffix(strings.SplitN(a.uri, "?", 2)[0], "/system"),
+	}
+	if caps.Host.CPU != nil {
+		h.vendor = caps.Host.CPU.Vendor
 	}
 	if offersKVM(guest) {
 		kvm, err := b.readDomainCaps(ctx, h, "kvm")
@@ -108,6 +112,15 @@ func (b *Backend) readHost(ctx context.Context) (*hostFacts, error) {
 	}
 	h.readDomainCaps(used)
 	return h, nil
+}
+
+// clockOf is the clock of the host's processors in MHz: that of their time stamp counter, which is
+// the nominal one, else what they run at just now.
+func clockOf(caps *libvirtxml.Caps, now int32) int64 {
+	if cpu := caps.Host.CPU; cpu != nil && cpu.Counter != nil && cpu.Counter.Name == "tsc" && cpu.Counter.Frequency >= 1e6 {
+		return int64(cpu.Counter.Frequency / 1e6)
+	}
+	return int64(now)
 }
 
 func (b *Backend) readDomainCaps(ctx context.Context, h *hostFacts, domainType string) (*libvirtxml.DomainCaps, error) {

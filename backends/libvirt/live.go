@@ -73,7 +73,11 @@ func (e *edit) liveChange(ctx context.Context, c backends.Change) error {
 	case "cpu.cores":
 		return e.plugVCPUs(ctx)
 	case "memory.size_mib":
-		return e.balloon(ctx, deref(e.to.Memory.SizeMiB))
+		return e.growMemory(ctx)
+	case "memory.limit_mib":
+		return e.limitMemory(ctx, guestMiB(e.d.xml))
+	case "cpu.shares", "cpu.limit_mhz":
+		return e.tuneCPU(ctx, c.Path)
 	case "libvirt.autostart":
 		return e.setAutostart(ctx, e.dom, isTrue(e.to.Libvirt.Autostart))
 	case "disks":
@@ -82,13 +86,19 @@ func (e *edit) liveChange(ctx context.Context, c backends.Change) error {
 		return e.grow(ctx, c)
 	case "disks.keep_on_destroy", "disks.provisioning":
 		e.noteDisk(c)
+	case "disks.iops_limit", "disks.throughput_mib":
+		return e.limitDisk(ctx, c)
 	case "networks":
 		return e.liveNIC(ctx, c)
 	case "networks.network", "networks.connected":
 		return e.liveNetwork(ctx, c.Key)
+	case "networks.bandwidth_mbps":
+		return e.limitNIC(ctx, c)
+	case "console.password_wo_version":
+		return e.changePassword(ctx)
 	case "cdrom.iso":
 		return e.liveCDROM(ctx, e.to.CDROM.ISO)
-	case "tags", "settings", "placement.storage", "disks.storage", "disks.format", "disks.policy":
+	case "tags", "settings", "placement.storage", "memory.reservation_mib", "disks.storage", "disks.format", "disks.policy":
 		// The mark keeps it, or there is nothing to do: the value was not known before.
 	default:
 		if isSeedPath(p) {
@@ -114,14 +124,6 @@ func (e *edit) plugVCPUs(ctx context.Context) error {
 		return l.DomainSetVcpusFlags(e.dom, uint32(want), uint32(both))
 	})
 	return at(err, "cpu.cores")
-}
-
-// balloon sets the memory below the maximum.
-func (e *edit) balloon(ctx context.Context, mebibytes int64) error {
-	err := e.again(ctx, func(l *rpc.Libvirt) error {
-		return l.DomainSetMemoryFlags(e.dom, uint64(mebibytes)<<10, uint32(both))
-	})
-	return at(err, "memory.size_mib")
 }
 
 // grow makes a disk larger: through QEMU where a guest has it open, else in the pool. It

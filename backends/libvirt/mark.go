@@ -69,6 +69,11 @@ type mark struct {
 	CDROM *driveMark `xml:"cdrom"`
 	Seed  *seedMark  `xml:"seed"`
 
+	CPULimit    *limitMark `xml:"cpu-limit"`
+	MemoryLimit *limitMark `xml:"memory-limit"`
+	// ConsolePassword is the version of the console's password.
+	ConsolePassword *int64 `xml:"console-password,attr"`
+
 	Layers    []layerMark    `xml:"layer"`
 	Snapshots []snapshotMark `xml:"snapshot"`
 }

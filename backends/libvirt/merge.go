@@ -21,13 +21,11 @@ func merge(from, to *backends.VMSpec) *backends.VMSpec {
 	out.Firmware = first(to.Firmware, from.Firmware)
 	out.SecureBoot = first(to.SecureBoot, from.SecureBoot)
 	out.TPM = first(to.TPM, from.TPM)
+	out.NestedVirtualization = first(to.NestedVirtualization, from.NestedVirtualization)
+	out.Console = mergeConsole(from.Console, to.Console)
+	out.Watchdog, out.RNG = first(to.Watchdog, from.Watchdog), first(to.RNG, from.RNG)
 	out.CPU = mergeCPU(from.CPU, to.CPU)
-	out.Memory = backends.Memory{
-		SizeMiB:    first(to.Memory.SizeMiB, from.Memory.SizeMiB),
-		MaxMiB:     first(to.Memory.MaxMiB, from.Memory.MaxMiB),
-		HotAdd:     first(to.Memory.HotAdd, from.Memory.HotAdd),
-		Ballooning: first(to.Memory.Ballooning, from.Memory.Ballooning),
-	}
+	out.Memory = mergeMemory(from.Memory, to.Memory)
 	// A maximum that nobody asks for follows the size.
 	if to.CPU.MaxCores == nil && deref(out.CPU.MaxCores) < deref(out.CPU.Cores) {
 		out.CPU.MaxCores = nil
@@ -65,6 +63,17 @@ func mergeCPU(from, to backends.CPU) backends.CPU {
 	to.Cores, to.Sockets, to.Threads = first(to.Cores, from.Cores), first(to.Sockets, from.Sockets), first(to.Threads, from.Threads)
 	to.MaxCores, to.Model = first(to.MaxCores, from.MaxCores), first(to.Model, from.Model)
 	to.HotAdd, to.Affinity = first(to.HotAdd, from.HotAdd), first(to.Affinity, from.Affinity)
+	to.Shares, to.LimitMHz = first(to.Shares, from.Shares), first(to.LimitMHz, from.LimitMHz)
+	return to
+}
+
+func mergeMemory(from, to backends.Memory) backends.Memory {
+	if to.ReservationMiB == nil && deref(from.ReservationMiB) > 0 && to.SizeMiB != nil {
+		to.ReservationMiB = to.SizeMiB // all of the memory, however much that is
+	}
+	to.SizeMiB, to.MaxMiB = first(to.SizeMiB, from.SizeMiB), first(to.MaxMiB, from.MaxMiB)
+	to.HotAdd, to.Ballooning = first(to.HotAdd, from.HotAdd), first(to.Ballooning, from.Ballooning)
+	to.ReservationMiB, to.LimitMiB = first(to.ReservationMiB, from.ReservationMiB), first(to.LimitMiB, from.LimitMiB)
 	return to
 }
 
@@ -73,6 +82,7 @@ func mergeDisk(from, to backends.Disk) backends.Disk {
 	to.Provisioning, to.Format = first(to.Provisioning, from.Provisioning), first(to.Format, from.Format)
 	to.Bus, to.Cache, to.Discard = first(to.Bus, from.Bus), first(to.Cache, from.Cache), first(to.Discard, from.Discard)
 	to.SSD, to.IOThread = first(to.SSD, from.SSD), first(to.IOThread, from.IOThread)
+	to.IOPSLimit, to.ThroughputMiB = first(to.IOPSLimit, from.IOPSLimit), first(to.ThroughputMiB, from.ThroughputMiB)
 	to.KeepOnDestroy, to.Volume = first(to.KeepOnDestroy, from.KeepOnDestroy), first(to.Volume, from.Volume)
 	return to
 }
@@ -81,7 +91,7 @@ func mergeDisk(from, to backends.Disk) backends.Disk {
 func mergeNIC(from, to backends.NIC) backends.NIC {
 	to.Network, to.VLAN, to.Model = first(to.Network, from.Network), first(to.VLAN, from.VLAN), first(to.Model, from.Model)
 	to.MAC, to.MTU, to.Connected = first(to.MAC, from.MAC), first(to.MTU, from.MTU), first(to.Connected, from.Connected)
-	to.Order = first(to.Order, from.Order)
+	to.Order, to.BandwidthMbps = first(to.Order, from.Order), first(to.BandwidthMbps, from.BandwidthMbps)
 	return to
 }
 

@@ -16,6 +16,7 @@ import (
 type domain struct {
 	xml  *libvirtxml.Domain
 	mark *mark // nil where there is none
+	mhz  int64 // the clock of the host's processors, in which a limit is told
 }
 
 // parseDomain reads a domain's XML.
@@ -51,9 +52,12 @@ func (d *domain) observeSpec(sz sizes, pools poolPaths) backends.VMSpec {
 		Name:        d.xml.Name,
 		Description: ptr(d.xml.Description),
 		Tags:        []string{},
-		CPU:         observeCPU(d.xml, m),
+		CPU:         observeCPU(d.xml, m, d.mhz),
 		Memory:      observeMemory(d.xml, m),
 		TPM:         ptr(hasTPM(d.xml)),
+		Console:     observeConsole(d.xml, m),
+		Watchdog:    observeWatchdog(d.xml),
+		RNG:         ptr(len(d.xml.Devices.RNGs) > 0),
 		Libvirt: &backends.LibvirtOptions{
 			Machine: observeMachine(d.xml, m),
 		},
@@ -61,6 +65,7 @@ func (d *domain) observeSpec(sz sizes, pools poolPaths) backends.VMSpec {
 	if d.xml.Type != "" {
 		spec.Libvirt.DomainType = ptr(d.xml.Type)
 	}
+	spec.NestedVirtualization = observeNested(d.xml.CPU)
 	fw := observeFirmware(d.xml)
 	spec.Firmware, spec.SecureBoot = ptr(fw.String()), ptr(fw.secureBoot)
 	if fw.loader != "" {
@@ -126,6 +131,7 @@ func (d *domain) observeDisks(sz sizes, pools poolPaths) map[string]backends.Dis
 			disk.Discard = ptr(driver.Discard == "unmap")
 			disk.IOThread = ptr(driver.IOThread != nil)
 		}
+		disk.IOPSLimit, disk.ThroughputMiB = observeDiskLimits(device)
 		ref, entry := d.volumeOf(i, key, pools)
 		if !ref.IsZero() {
 			disk.Storage = ptr(ref.Pool)
@@ -220,22 +226,9 @@ func (d *domain) observeStatus(vm *backends.VM, sz sizes, pools poolPaths) {
 	for i, key := range nicKeys(d.xml, d.mark) {
 		vm.Networks[key] = backends.NICStatus{MAC: macOf(&d.xml.Devices.Interfaces[i])}
 	}
-	vm.ConsoleType = d.consoleType()
-}
-
-func (d *domain) consoleType() string {
-	for _, g := range d.xml.Devices.Graphics {
-		switch {
-		case g.VNC != nil:
-			return "vnc"
-		case g.Spice != nil:
-			return "spice"
-		}
+	if kind := consoleKind(d.xml); kind != consoleNone {
+		vm.ConsoleType = kind
 	}
-	if len(d.xml.Devices.Serials) > 0 {
-		return "serial"
-	}
-	return ""
 }
 
 // poolPaths maps the folders of storage pools to their names.

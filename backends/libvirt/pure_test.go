@@ -204,6 +204,29 @@ func TestValidate(t *testing.T) {
 		"no balloon": {func(s *backends.VMSpec) {
 			s.Memory.SizeMiB, s.Memory.MaxMiB, s.Memory.Ballooning = ptr(int64(1)), ptr(int64(2)), ptr(false)
 		}, "memory.max_mib"},
+		"tiny weight":     {func(s *backends.VMSpec) { s.CPU.Shares = ptr(int64(1)) }, "cpu.shares"},
+		"huge weight":     {func(s *backends.VMSpec) { s.CPU.Shares = ptr(int64(262145)) }, "cpu.shares"},
+		"hardly any time": {func(s *backends.VMSpec) { s.CPU.LimitMHz = ptr(int64(2)) }, "cpu.limit_mhz"},
+		"lethal limit":    {func(s *backends.VMSpec) { s.Memory.LimitMiB = ptr(int64(127)) }, "memory.limit_mib"},
+		"limit below the balloon": {func(s *backends.VMSpec) {
+			s.Memory.LimitMiB, s.Memory.MaxMiB = ptr(int64(128)), ptr(int64(256))
+		}, "memory.limit_mib"},
+		"part of the memory": {func(s *backends.VMSpec) { s.Memory.ReservationMiB = ptr(int64(64)) }, "memory.reservation_mib"},
+		"more than the host": {func(s *backends.VMSpec) {
+			s.Memory.SizeMiB, s.Memory.ReservationMiB = ptr(int64(16385)), ptr(int64(16385))
+		}, "memory.reservation_mib"},
+		"negative IOPS": {func(s *backends.VMSpec) {
+			s.Disks["root"] = backends.Disk{SizeGiB: ptr(int64(1)), IOPSLimit: ptr(int64(-1))}
+		}, `disks["root"].iops_limit`},
+		"negative bandwidth": {func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"n": {BandwidthMbps: ptr(int64(-1))}} }, `networks["n"].bandwidth_mbps`},
+		"no such console":    {func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Type: ptr("x11")} }, "console.type"},
+		"VNC by TLS":         {func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{TLS: ptr(true)} }, "console.tls"},
+		"VNC port":           {func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Port: ptr(int64(443))} }, "console.port"},
+		"long VNC password":  {func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Password: ptr("nine char")} }, "console.password_wo"},
+		"empty password":     {func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Password: ptr("")} }, "console.password_wo"},
+		"port of a serial one": {func(s *backends.VMSpec) {
+			s.Console = &backends.ConsoleSpec{Type: ptr("serial"), Port: ptr(int64(5900))}
+		}, "console.port"},
 		"secure BIOS": {func(s *backends.VMSpec) { s.Firmware, s.SecureBoot = ptr("bios"), ptr(true) }, "secure_boot"},
 		"secure pc": {func(s *backends.VMSpec) {
 			s.SecureBoot, s.Libvirt = ptr(true), &backends.LibvirtOptions{Machine: ptr("pc")}

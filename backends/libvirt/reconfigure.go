@@ -112,6 +112,12 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 	if err := refuse(cat, e.from, e.to, changes); err != nil {
 		return err
 	}
+	if err := e.admitMemory(changes); err != nil {
+		return err
+	}
+	if err := e.admitPassword(changes); err != nil {
+		return err
+	}
 	if e.up && e.mode == backends.Live {
 		for _, c := range changes {
 			if im := cat.ImpactOf(e.from, e.to, c); im.Effect != backends.EffectLive {
@@ -172,6 +178,18 @@ func touched(spec *backends.VMSpec, changes []backends.Change) *backends.VMSpec 
 	if !paths["cpu.affinity"] {
 		out.CPU.Affinity = nil
 	}
+	if !paths["cpu.shares"] {
+		out.CPU.Shares = nil
+	}
+	if !paths["cpu.limit_mhz"] {
+		out.CPU.LimitMHz = nil
+	}
+	if !hasPrefix(paths, "memory.") {
+		out.Memory.LimitMiB, out.Memory.ReservationMiB = nil, nil
+	}
+	if !hasPrefix(paths, "console.") {
+		out.Console = nil
+	}
 	if !touchesSeed(changes) {
 		out.CloudInit, out.DNS = nil, nil
 	}
@@ -186,6 +204,15 @@ func touched(spec *backends.VMSpec, changes []backends.Change) *backends.VMSpec 
 		out.Disks[key] = disk
 	}
 	return &out
+}
+
+func hasPrefix(paths map[string]bool, prefix string) bool {
+	for p := range paths {
+		if strings.HasPrefix(p, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // onlyNotes reports whether changes are about what no hardware depends on.
@@ -285,7 +312,8 @@ func (b *Backend) beforeStart(ctx context.Context, dom rpc.Domain) error {
 		return err
 	}
 	ejected := b.ejectLostSeed(ctx, dom, d)
-	if m := d.mark; ejected || m != nil && !m.Adopted && addSpareSlots(d.xml) {
+	merged := d.mark != nil && mergeDIMMs(d.xml)
+	if m := d.mark; ejected || merged || m != nil && !m.Adopted && addSpareSlots(d.xml) {
 		return b.define(ctx, d)
 	}
 	return nil

@@ -45,7 +45,8 @@ func validate(spec *backends.VMSpec, h *hostFacts) error {
 
 // validators are the checks that changes of a VM have to pass as well.
 var validators = []func(*backends.VMSpec, *hostFacts) error{
-	validateName, validateCPU, validateMemory, validateFirmware, validateDisks, validateNICs, validateGuest,
+	validateName, validateCPU, validateCPUTune, validateMemory, validateMemoryTune, validateFirmware, validateDisks, validateNICs,
+	validateConsole, validateGuest,
 }
 
 func invalid(path backends.Path, format string, args ...any) *backends.Error {
@@ -120,8 +121,9 @@ func validateMemory(spec *backends.VMSpec, _ *hostFacts) error {
 		if *m.MaxMiB < size {
 			return invalid("memory.max_mib", "the maximum (%d MiB) is less than the size (%d MiB)", *m.MaxMiB, size)
 		}
-		if *m.MaxMiB > size && m.Ballooning != nil && !*m.Ballooning {
-			return invalid("memory.max_mib", "memory between size_mib and max_mib is given and taken by the balloon device, which memory.ballooning = false removes")
+		if *m.MaxMiB > size && !isTrue(m.HotAdd) && m.Ballooning != nil && !*m.Ballooning {
+			return invalid("memory.max_mib", "memory between size_mib and max_mib is given and taken by the balloon device, which memory.ballooning = false removes").
+				Advise("Set memory.hot_add = true, so that it is plugged as DIMMs, or keep the balloon.")
 		}
 	}
 	if most := max(deref(m.SizeMiB), deref(m.MaxMiB)); most > 1<<40 {
@@ -165,6 +167,9 @@ func validateDisks(spec *backends.VMSpec, _ *hostFacts) error {
 	for _, key := range diskOrder(spec.Disks) {
 		disk, p := spec.Disks[key], backends.Path("disks").Key(key)
 		bus := busOf(disk)
+		if err := validateDiskLimits(p, disk); err != nil {
+			return err
+		}
 		switch {
 		case key == "" || !isXMLText(key):
 			return invalid("disks", "%q is no key for a disk", key)
@@ -207,6 +212,9 @@ func validateNICs(spec *backends.VMSpec, _ *hostFacts) error {
 			if _, name := splitNetwork(*nic.Network); name == "" {
 				return invalid(p.Attr("network"), "%q names no network", *nic.Network)
 			}
+		}
+		if err := validateBandwidth(p, nic); err != nil {
+			return err
 		}
 		if nic.MAC == nil {
 			continue

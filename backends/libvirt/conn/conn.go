@@ -141,6 +141,17 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 // Endpoint is the address in use, without parameters or secrets.
 func (c *Conn) Endpoint() string { return c.target.String() }
 
+// URI is the address in use as virsh and other tools of libvirt take it, without secrets.
+func (c *Conn) URI() string { return c.target.uri() }
+
+// Host is the name of the machine that libvirtd was reached on; "" is this one.
+func (c *Conn) Host() string {
+	if c.target.transport == overUnix {
+		return ""
+	}
+	return c.target.host
+}
+
 // Close ends all connections and waits for everything that the Conn started. Calls that
 // are still running fail.
 func (c *Conn) Close() error {

@@ -196,3 +196,23 @@ func (t target) String() string {
 	}
 	return fmt.Sprintf("qemu+%s://%s%s", t.transport, t.address(), t.path)
 }
+
+// uri is the target as libvirt's own tools take it, without what is a matter of this program.
+func (t target) uri() string {
+	if t.transport == overUnix {
+		if t.socket != "" {
+			return fmt.Sprintf("qemu+unix://%s?socket=%s", t.path, t.socket)
+		}
+		return "qemu://" + t.path
+	}
+	host := t.host
+	if t.port != defaultPorts[t.transport] {
+		host = t.address()
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if t.user != "" {
+		host = t.user + "@" + host
+	}
+	return fmt.Sprintf("qemu+%s://%s%s", t.transport, host, t.path)
+}
