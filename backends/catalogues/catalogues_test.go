@@ -14,10 +14,9 @@ import (
 // is kept must leave the list: the test says so.
 var gaps = map[b.Kind][]b.Feature{
 	b.Mock: {
-		b.FeatureConsoleURL, b.FeatureStoragePolicies, b.FeatureOVAImport, b.FeatureContentLibrary,
-		b.FeatureImageConversion, b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureHighAvailability,
+		b.FeatureHighAvailability,
 		b.FeatureDRS, b.FeatureFaultTolerance, b.FeatureAffinityRules, b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,
-		b.FeatureAlerting, b.FeatureHistoricalMetrics, b.FeatureConsoleGeneration,
+		b.FeatureAlerting, b.FeatureHistoricalMetrics,
 	},
 	b.Libvirt: {
 		b.FeatureConsoleURL, b.FeatureStoragePools, b.FeatureVLAN, b.FeatureTemplateDeployment, b.FeatureClone, b.FeatureFullClone,

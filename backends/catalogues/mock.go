@@ -4,7 +4,7 @@ import b "github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 
 // Mock is the catalogue of the embedded hypervisor when it imitates no other.
 func Mock() b.Catalogue {
-	return b.Catalogue{Backend: b.Mock, Support: map[b.Feature]b.Support{
+	return b.Catalogue{Backend: b.Mock, Impact: mockImpact, Support: map[b.Feature]b.Support{
 		b.FeatureVMCreate:    full(),
 		b.FeatureVMDelete:    full(),
 		b.FeaturePower:       full(),
@@ -13,7 +13,7 @@ func Mock() b.Catalogue {
 		b.FeatureDescribe:    full(),
 		b.FeatureReconfigure: full(),
 		b.FeatureTaskStatus:  full(),
-		b.FeatureConsoleURL:  no(later),
+		b.FeatureConsoleURL:  full("A pretended address with a ticket; nobody answers there."),
 
 		b.FeatureCPU:          full(),
 		b.FeatureMemory:       full(),
@@ -27,7 +27,7 @@ func Mock() b.Catalogue {
 		b.FeatureMultipleDisks:    full(),
 		b.FeatureThinProvisioning: full(),
 		b.FeatureThickDisks:       full("Counted whole against the capacity of the storage."),
-		b.FeatureStoragePolicies:  no(later),
+		b.FeatureStoragePolicies:  full("gold, silver and bronze."),
 		b.FeatureStoragePools:     full(),
 
 		b.FeatureNetwork:             full(),
@@ -51,17 +51,17 @@ func Mock() b.Catalogue {
 		b.FeatureSnapshotQuiesce: full("By the pretended agent."),
 		b.FeatureSnapshotTree:    full(),
 
-		b.FeatureOVAImport:       no(later),
+		b.FeatureOVAImport:       full("Verified and mapped to a template; of the disks only the sizes are kept."),
 		b.FeatureImageDownload:   full("The content is read and checked, then only its size and fingerprint are kept."),
-		b.FeatureContentLibrary:  no(later),
-		b.FeatureImageConversion: no(later),
+		b.FeatureContentLibrary:  full("The library shared."),
+		b.FeatureImageConversion: full("Of the bookkeeping: format and size."),
 		b.FeatureImageCaching:    full(),
 
 		b.FeatureCloudInit:          full(),
 		b.FeatureGuestTools:         full("A pretended agent."),
 		b.FeatureGuestAgent:         full("A pretended agent."),
-		b.FeatureGuestCustomization: no(later),
-		b.FeatureGuestMonitoring:    no(later),
+		b.FeatureGuestCustomization: full("The pretended guest takes host name and time zone."),
+		b.FeatureGuestMonitoring:    full("A pretended agent tells users, file systems and time."),
 
 		b.FeatureHighAvailability: no(later),
 		b.FeatureDRS:              no(later),
@@ -75,7 +75,7 @@ func Mock() b.Catalogue {
 		b.FeatureHealth:            no(later),
 		b.FeatureAlerting:          no(later),
 		b.FeatureHistoricalMetrics: no(later),
-		b.FeatureConsoleGeneration: no(later),
+		b.FeatureConsoleGeneration: full("A pretended address with a ticket; nobody answers there."),
 		b.FeatureAgentIntegration:  full("A pretended agent tells addresses and the host name."),
 
 		b.FeatureUEFI:           full(),
@@ -91,11 +91,19 @@ func Mock() b.Catalogue {
 		b.FeatureFolders:        full(),
 		b.FeatureDeferredChange: full(),
 		b.FeatureLibvirtOptions: no("These options exist on libvirt only."),
-		b.FeatureImageFromVM:    no(later),
-		b.FeatureDiskLimits:     no(later),
-		b.FeatureNetworkLimits:  no(later),
-		b.FeatureConsoleOptions: no(later),
-		b.FeatureWatchdog:       no(later),
-		b.FeatureRNG:            no(later),
+		b.FeatureImageFromVM:    full(),
+		b.FeatureDiskLimits:     full(),
+		b.FeatureNetworkLimits:  full(),
+		b.FeatureConsoleOptions: full(),
+		b.FeatureWatchdog:       full(),
+		b.FeatureRNG:            full(),
 	}}
+}
+
+// mockImpact departs from the portable rules where the mock can do more.
+func mockImpact(from, to *b.VMSpec, c b.Change) b.Impact {
+	if c.Path.Generic() == "disks.policy" { // the storage stays, if it satisfies the policy
+		return b.Impact{}
+	}
+	return b.DefaultImpact(from, to, c)
 }

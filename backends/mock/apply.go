@@ -30,6 +30,8 @@ func (b *Backend) apply(m *machine, desired *backends.VMSpec, c backends.Change)
 		}
 	case strings.HasPrefix(path, "high_availability"):
 		s.HighAvailability = d.HighAvailability
+	case strings.HasPrefix(path, "console."):
+		return applyConsole(s, d.Console, c)
 	case strings.HasPrefix(path, "libvirt."):
 		if d.Libvirt != nil {
 			if s.Libvirt == nil {
@@ -79,6 +81,10 @@ func applyGeneral(s, d *backends.VMSpec, c backends.Change) error {
 		s.DNS = d.DNS
 	case "customization":
 		s.Customization = d.Customization
+	case "watchdog":
+		s.Watchdog = d.Watchdog
+	case "rng":
+		s.RNG = d.RNG
 	case "fault_tolerance":
 		s.FaultTolerance = d.FaultTolerance
 	case "drs.automation":
@@ -219,6 +225,10 @@ func (b *Backend) applyDiskOption(m *machine, want backends.Disk, c backends.Cha
 		s.SSD = want.SSD
 	case "iothread":
 		s.IOThread = want.IOThread
+	case "iops_limit":
+		s.IOPSLimit = want.IOPSLimit
+	case "throughput_mib":
+		s.ThroughputMiB = want.ThroughputMiB
 	case "keep_on_destroy":
 		s.KeepOnDestroy = want.KeepOnDestroy
 	default:
@@ -265,6 +275,8 @@ func applyNICOption(s *backends.VMSpec, want backends.NIC, c backends.Change) er
 		n.Connected = want.Connected
 	case "order":
 		n.Order = want.Order
+	case "bandwidth_mbps":
+		n.BandwidthMbps = want.BandwidthMbps
 	case "ipv4":
 		n.IPv4 = want.IPv4
 	case "ipv6":

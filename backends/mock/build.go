@@ -58,6 +58,9 @@ func (b *Backend) build(w *world, spec *backends.VMSpec, from maker) (*machine, 
 func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*making, error) {
 	im := w.findImage(id)
 	switch {
+	case im == nil && w.Machines[backends.ID(id)] != nil:
+		return nil, refusal(backends.Invalid, "image", "%q is a VM or template, not the image of a disk", id).
+			Advise("Make a VM of it by template = %q.", id)
 	case im == nil:
 		return nil, refusal(backends.NotFound, "image", "there is no image %q", id)
 	case im.Kind != "disk":
@@ -79,7 +82,7 @@ func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*making, 
 		return nil, refusal(backends.Invalid, `disks["root"].size_gib`, "%d GiB is too small: image %q needs %d GiB",
 			*root.SizeGiB, id, least)
 	}
-	m.Guest = osOf(im.Name)
+	m.Guest = cmp.Or(im.Guest, osOf(im.Name))
 	of := disk{Content: max(0, im.Allocated), origin: origin{Data: im.Data}}
 	if want.Linked {
 		of.Content, of.Image = 0, im.ID
@@ -128,7 +131,7 @@ func (b *Backend) completeDisks(w *world, m *machine, contents map[string]disk) 
 		}
 		want, p := m.Spec.Disks[key], backends.Path("disks").Key(key)
 		d := disk{Owned: true}
-		spec := overlay(b.diskDefaults(m.Spec.Placement), want)
+		spec := overlay(b.diskDefaults(m.Spec.Placement, want.Policy), want)
 		if want.Volume != nil {
 			v := w.Volumes[*want.Volume]
 			if v == nil {
@@ -138,7 +141,7 @@ func (b *Backend) completeDisks(w *world, m *machine, contents map[string]disk) 
 				return refusal(backends.Precondition, p.Attr("volume"), "disk %q is attached to VM %q",
 					v.Name, w.nameOf(v.AttachedTo))
 			}
-			spec = overlay(overlay(b.diskDefaults(m.Spec.Placement), v.Disk), want)
+			spec = overlay(overlay(b.diskDefaults(m.Spec.Placement, nil), v.Disk), want)
 			if want.SizeGiB != nil && *want.SizeGiB < gibOf(v.Bytes) {
 				return refusal(backends.Invalid, p.Attr("size_gib"), "a disk cannot shrink (it has %d GiB)", gibOf(v.Bytes))
 			}

@@ -2,10 +2,23 @@ package mock
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
+
+// blame names the object of a call in an error that came from elsewhere, such as
+// the reader of an image.
+func (c call) blame(err error) error {
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	named := *e
+	named.Op, named.Object = c.op, c.object
+	return &named
+}
 
 // read starts every call that only looks: it takes its time and its faults.
 func (b *Backend) read(ctx context.Context, method, op, object string, names ...string) error {

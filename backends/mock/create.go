@@ -155,9 +155,17 @@ func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.De
 				w.release(m, key)
 			}
 		}
-		b.attach(w, m, nil)
-		delete(w.Machines, id)
-		w.sweep()
-		return nil
+		return b.remove(w, m)
 	})
+}
+
+// remove takes a VM or template out of the world, if nothing needs it.
+func (b *Backend) remove(w *world, m *machine) error {
+	if err := w.inUse(m); err != nil {
+		return err
+	}
+	b.attach(w, m, nil)
+	delete(w.Machines, m.ID)
+	w.sweep()
+	return nil
 }

@@ -36,10 +36,10 @@ func (b *Backend) accepted(path, fallback string) *string {
 	return &fallback
 }
 
-func (b *Backend) diskDefaults(placement backends.PlacementSpec) backends.Disk {
+func (b *Backend) diskDefaults(placement backends.PlacementSpec, policy *string) backends.Disk {
 	return backends.Disk{
 		SizeGiB:       new(int64(8)),
-		Storage:       or(placement.Storage, storages[0].Name),
+		Storage:       new(storageFor(placement, policy)),
 		Provisioning:  b.accepted("disks.provisioning", "thin"),
 		Format:        b.accepted("disks.format", "qcow2"),
 		Bus:           b.accepted("disks.bus", "virtio"),
@@ -81,9 +81,32 @@ func (b *Backend) settle(s *backends.VMSpec) {
 	if b.catalogue.Supports(backends.FeatureFolders) {
 		s.Placement.Folder = or(s.Placement.Folder, defaultDir)
 	}
+	if b.catalogue.Supports(backends.FeatureWatchdog) {
+		s.Watchdog = or(s.Watchdog, "")
+	}
+	if b.catalogue.Supports(backends.FeatureRNG) {
+		s.RNG = or(s.RNG, false)
+	}
+	b.settleConsole(s)
+	for key, d := range s.Disks {
+		d.IOPSLimit, d.ThroughputMiB = some(d.IOPSLimit), some(d.ThroughputMiB)
+		s.Disks[key] = d
+	}
+	for key, n := range s.Networks {
+		n.BandwidthMbps = some(n.BandwidthMbps)
+		s.Networks[key] = n
+	}
 	if s.CloudInit != nil && s.CloudInit.UserDataVersion != nil {
 		s.CloudInit.UserData = nil // the version stands for it
 	}
+}
+
+// some is a limit, or nil where it is none.
+func some(p *int64) *int64 {
+	if value(p) == 0 {
+		return nil
+	}
+	return p
 }
 
 func atLeast(p *int64, least int64) *int64 {

@@ -2,6 +2,7 @@ package mock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -22,10 +23,13 @@ func diskCall(method, op, id string, names ...string) call {
 
 // CreateDisk makes a disk with a life of its own.
 func (b *Backend) CreateDisk(ctx context.Context, spec backends.DiskSpec) (backends.Volume, error) {
-	d := overlay(b.diskDefaults(backends.PlacementSpec{}), spec.Disk)
+	d := overlay(b.diskDefaults(backends.PlacementSpec{}, spec.Disk.Policy), spec.Disk)
 	id := *d.Storage + "/" + spec.Name
 	c := diskCall("CreateDisk", "create", spec.Name, id)
 	if err := b.catalogue.Require(backends.FeatureDiskVolume, c.op, c.object); err != nil {
+		return backends.Volume{}, err
+	}
+	if err := b.vetDisk(c, spec); err != nil {
 		return backends.Volume{}, err
 	}
 	var made backends.Volume
@@ -41,6 +45,9 @@ func (b *Backend) CreateDisk(ctx context.Context, spec backends.DiskSpec) (backe
 		case w.Volumes[id] != nil:
 			return refusal(backends.Conflict, "name", "storage %q has a disk %q already", st.Name, spec.Name)
 		}
+		if err := checkPolicy(d.Policy, st.Name, "policy"); err != nil {
+			return err
+		}
 		v := &volume{ID: id, Name: spec.Name, Disk: d, Bytes: *d.SizeGiB * gib, Path: "/mock/" + id + "." + *d.Format}
 		if total := w.used("")[st.Name] + spent(*d.Provisioning, v.Bytes, 0); total > st.CapacityBytes {
 			return noSpace(st, "size_gib", total)
@@ -50,6 +57,18 @@ func (b *Backend) CreateDisk(ctx context.Context, spec backends.DiskSpec) (backe
 		return nil
 	})
 	return made, err
+}
+
+// vetDisk refuses what the hypervisor does not have, as for a disk of a VM.
+func (b *Backend) vetDisk(c call, spec backends.DiskSpec) error {
+	to := &backends.VMSpec{Disks: map[string]backends.Disk{spec.Name: spec.Disk}}
+	err := backends.Vet(b.catalogue, &backends.VMSpec{}, to, backends.Requirements(to), c.op, c.object)
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	steps := e.Path.Steps()
+	return e.At(backends.Path(steps[len(steps)-1].Name))
 }
 
 func (v *volume) volume() backends.Volume {

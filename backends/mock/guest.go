@@ -28,8 +28,11 @@ func (m *machine) guest() backends.Guest {
 	if strings.Contains(m.Guest, "Windows") {
 		g.Kernel = "10.0.20348"
 	}
-	if s.CloudInit != nil && s.CloudInit.Hostname != nil {
+	switch {
+	case s.CloudInit != nil && s.CloudInit.Hostname != nil:
 		g.Hostname = *s.CloudInit.Hostname
+	case s.Customization != nil && s.Customization.Hostname != "":
+		g.Hostname = s.Customization.Hostname
 	}
 	for _, key := range byOrder(s.Networks) {
 		n := s.Networks[key]
@@ -166,7 +169,44 @@ func (b *Backend) GuestInfo(ctx context.Context, id backends.ID) (backends.Guest
 			return backends.Errorf(backends.Precondition, "", "", "the guest agent does not answer")
 		}
 		g = m.guest()
+		if b.catalogue.Supports(backends.FeatureGuestMonitoring) {
+			b.monitor(w, m, &g)
+		}
 		return nil
 	})
 	return g, backends.Wrap(err, op, c.object)
+}
+
+// monitor adds what an agent tells only where it is asked: a clock that is the
+// mock's, somebody who logged in at the start, and a file system on each disk.
+func (b *Backend) monitor(w *world, m *machine, g *backends.Guest) {
+	s := m.now()
+	windows := strings.Contains(m.Guest, "Windows")
+	g.Time, g.TimeZone = b.clock.Now().UTC(), "UTC"
+	if s.Customization != nil && s.Customization.TimeZone != "" {
+		g.TimeZone = s.Customization.TimeZone
+	}
+	user := "root"
+	switch {
+	case s.CloudInit != nil && len(s.CloudInit.Users) > 0:
+		user = s.CloudInit.Users[0].Name
+	case windows:
+		user = "Administrator"
+	}
+	g.Users = []backends.GuestUser{{Name: user, Since: m.Started}}
+	g.FileSystems = []backends.GuestFileSystem{}
+	for _, key := range sortedKeys(m.Disks) {
+		d := m.Disks[key]
+		fs := backends.GuestFileSystem{
+			MountPoint: "/mnt/" + key, Type: "ext4", Device: "/dev/" + d.Device + "1", TotalBytes: d.Bytes - d.Bytes/20,
+		}
+		if key == "root" {
+			fs.MountPoint = "/"
+		}
+		if windows {
+			fs.Type, fs.MountPoint = "NTFS", string(rune('C'+len(g.FileSystems)))+`:\`
+		}
+		fs.UsedBytes = min(fs.TotalBytes, max(d.Bytes/50, w.content(d)))
+		g.FileSystems = append(g.FileSystems, fs)
+	}
 }

@@ -165,7 +165,7 @@ func TestInventory(t *testing.T) {
 		t.Errorf("sample VMs %q", names)
 	}
 	images, err := b.ListImages(t.Context(), "default")
-	if err != nil || len(images) != 3 {
+	if err != nil || len(images) != 5 { // with the templates
 		t.Errorf("sample images %+v, %v", images, err)
 	}
 }

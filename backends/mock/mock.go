@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -39,6 +40,7 @@ type Backend struct {
 	locks     locks
 	store     store
 	tasks     tasks
+	tickets   atomic.Int64 // of consoles
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced after each write

@@ -46,6 +46,7 @@ func harness(t *testing.T, o mock.Options) backendtest.Harness {
 			StaticIPv4: "10.20.0.55/16", StaticGateway: "10.20.0.1",
 			Storage: "default", SecondStorage: "fast", Template: "debian-12-template",
 			Host: "mock-01", SecondHost: "mock-02", ResourcePool: "production", Folder: "vm/web",
+			StoragePolicy: "bronze", LibraryItem: "shared/debian-12",
 		},
 		BootImage: func(*testing.T, backends.Backend) string { return "default/debian-12" },
 		Faults:    inject,

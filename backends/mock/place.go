@@ -189,6 +189,9 @@ func (w *world) checkStorages(m *machine) error {
 		if err != nil {
 			return err
 		}
+		if err := checkPolicy(spec.Policy, st.Name, p.Attr("policy")); err != nil {
+			return err
+		}
 		if !d.Owned {
 			continue
 		}

@@ -94,7 +94,7 @@ func (b *Backend) start(w *world, m *machine) error {
 		return err
 	}
 	b.lease(w, m)
-	m.Active = nil
+	m.Active, m.Started = nil, stamp(b.clock.Now())
 	return nil
 }
 

@@ -83,8 +83,9 @@ func (b *Backend) one(w *world, id backends.ID, aspects backends.Aspects) (*back
 	vm := &backends.VM{
 		ID: id, UUID: string(id), Config: m.observed(aspects), Owned: m.Owned,
 		Power: m.Power, Host: m.Host, Status: m.status(), Pending: m.Active != nil, Template: m.Template,
-		Disks:    make(map[string]backends.DiskStatus, len(m.Disks)),
-		Networks: make(map[string]backends.NICStatus, len(m.Spec.Networks)),
+		ConsoleType: b.consoleType(m),
+		Disks:       make(map[string]backends.DiskStatus, len(m.Disks)),
+		Networks:    make(map[string]backends.NICStatus, len(m.Spec.Networks)),
 	}
 	for key, d := range m.Disks {
 		vm.Disks[key] = backends.DiskStatus{

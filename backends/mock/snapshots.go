@@ -142,8 +142,9 @@ func (b *Backend) canSnapshot(m *machine, spec backends.SnapshotSpec) error {
 		return not("", "it is a template, which never changes")
 	case m.Power == backends.Suspended:
 		return not("", "the VM is suspended").Advise("Resume or stop the VM first.")
-	case spec.Memory && m.Power == backends.Stopped:
-		return not("memory", "the VM is stopped, so it has no memory to keep").Advise("Start the VM, or take the snapshot without memory.")
+	case spec.Memory && !running:
+		return not("memory", "the VM is %s, so its memory cannot be kept", m.Power).
+			Advise("Start the VM, or take the snapshot without memory.")
 	case spec.Quiesce && !running:
 		return not("quiesce", "the VM is %s, so no agent can quiesce its file systems", m.Power).
 			Advise("Start the VM, or take the snapshot without quiesce.")
@@ -241,6 +242,7 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 				return err
 			}
 			b.lease(w, m)
+			m.Started = stamp(b.clock.Now())
 		}
 		for key, d := range before.Disks {
 			if _, stays := s.Disks[key]; !stays && d.Owned && value(before.Spec.Disks[key].KeepOnDestroy) {

@@ -37,14 +37,18 @@ type machine struct {
 	Power  backends.PowerState
 	Host   string
 	Owned  bool
-	Guest  string // the operating system that its agent reports
+	// Started is when it last began to run.
+	Started time.Time
+	Guest   string // the operating system that its agent reports
 	// Partial: its creation did not end.
 	Partial bool
-	// Template: it never runs, and VMs are made of it.
-	Template bool
-	Disks    map[string]disk
-	Leases   map[string]string // the DHCP server's, by NIC
-	Token    string            // Spec.CreateToken of its creation
+	// Template: it never runs, and VMs are made of it. Kind and Fingerprint are
+	// those of the image that it counts as.
+	Template          bool
+	Kind, Fingerprint string
+	Disks             map[string]disk
+	Leases            map[string]string // the DHCP server's, by NIC
+	Token             string            // Spec.CreateToken of its creation
 
 	Snapshots []snapshot // oldest first, so parents before children
 	Current   string     // id of the snapshot that the VM goes on from
@@ -76,7 +80,8 @@ type volume struct {
 // image is an image with what it weighs; its bytes are not kept.
 type image struct {
 	backends.Image
-	Data map[string]string // as of a disk
+	Data  map[string]string // as of a disk
+	Guest string            // the operating system in it; "" is guessed from the name
 }
 
 func newWorld(seed int64) *world {

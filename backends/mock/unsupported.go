@@ -22,11 +22,6 @@ func (b *Backend) GuestExec(_ context.Context, id backends.ID, _ backends.GuestC
 		"the mock's guests are pretended and run nothing")
 }
 
-// Console answers Unsupported.
-func (b *Backend) Console(_ context.Context, id backends.ID) (backends.Console, error) {
-	return backends.Console{}, b.lacks(backends.FeatureConsoleURL, "open the console", backends.VMObject(string(id)))
-}
-
 // Metrics answers Unsupported.
 func (b *Backend) Metrics(context.Context, []backends.ID) (map[backends.ID]backends.Metrics, error) {
 	return nil, b.lacks(backends.FeatureMetrics, "read metrics", "")

@@ -39,8 +39,13 @@ func validate(s *backends.VMSpec) *backends.Error {
 		return invalid("cpu.limit_mhz", "the limit of %d MHz is below the reservation of %d MHz", *cpu.LimitMHz, *cpu.ReservationMHz)
 	case *s.Firmware != "bios" && *s.Firmware != "uefi":
 		return invalid("firmware", `%q is neither "bios" nor "uefi"`, *s.Firmware)
+	case !slices.Contains([]string{"", "reset", "poweroff", "pause", "none"}, value(s.Watchdog)):
+		return invalid("watchdog", `%q is none of "reset", "poweroff", "pause", "none" and ""`, *s.Watchdog)
 	case *s.SecureBoot && *s.Firmware != "uefi":
 		return invalid("secure_boot", `secure boot needs firmware = "uefi"`)
+	}
+	if err := validateConsole(s.Console); err != nil {
+		return err
 	}
 	used := map[string]int{}
 	for _, key := range sortedKeys(s.Disks) {
@@ -54,6 +59,10 @@ func validate(s *backends.VMSpec) *backends.Error {
 			return invalid(p.Attr("bus"), "%q is no bus; there are %s", *d.Bus, strings.Join(sortedKeys(slots), ", "))
 		case used[*d.Bus] > room:
 			return invalid(p.Attr("bus"), "the %s bus has only %d slots", *d.Bus, room)
+		case value(d.IOPSLimit) < 0:
+			return invalid(p.Attr("iops_limit"), "%d operations a second is less than 0, which is no limit", *d.IOPSLimit)
+		case value(d.ThroughputMiB) < 0:
+			return invalid(p.Attr("throughput_mib"), "%d MiB a second is less than 0, which is no limit", *d.ThroughputMiB)
 		case !slices.Contains([]string{"thin", "thick", "eager_zeroed"}, *d.Provisioning):
 			return invalid(p.Attr("provisioning"), `%q is none of "thin", "thick" and "eager_zeroed"`, *d.Provisioning)
 		}
@@ -91,6 +100,9 @@ func validateNIC(p backends.Path, n backends.NIC) *backends.Error {
 	}
 	if *n.MTU < 68 || *n.MTU > 65535 {
 		return refusal(backends.Invalid, p.Attr("mtu"), "MTU %d is not between 68 and 65535", *n.MTU)
+	}
+	if value(n.BandwidthMbps) < 0 {
+		return refusal(backends.Invalid, p.Attr("bandwidth_mbps"), "%d is less than 0, which is no limit", *n.BandwidthMbps)
 	}
 	if n.MAC != nil {
 		mac, err := net.ParseMAC(*n.MAC)
