@@ -64,7 +64,8 @@ func TestCheck(t *testing.T) {
 		edit   func(*backends.VMSpec)
 		opts   backends.CheckOptions
 		narrow backends.Feature // to lack besides
-		want   *want            // nil is no finding
+		cat    func(*backends.Catalogue)
+		want   *want // nil is no finding
 	}{
 		"unsupported at creation": {
 			create: true, edit: secureBoot,
@@ -132,6 +133,57 @@ func TestCheck(t *testing.T) {
 		"memory up to its maximum":     {edit: func(s *backends.VMSpec) { s.Memory.SizeMiB = new(int64(1024)) }, opts: running},
 		"memory beyond its maximum":    {edit: func(s *backends.VMSpec) { s.Memory.SizeMiB = new(int64(2048)) }, opts: running, want: &want{"memory.size_mib", backends.SeverityWarning, []string{"at most 1024 MiB"}}},
 		"firmware":                     {edit: func(s *backends.VMSpec) { s.Firmware = new("uefi") }, opts: running, want: &want{"firmware", backends.SeverityWarning, []string{`VM "web"`}}},
+		"an attribute that cannot be had": {
+			cat:  lacking,
+			edit: func(s *backends.VMSpec) { s.CPU.ReservationMHz = new(int64(100)) },
+			want: &want{"cpu.reservation_mhz", backends.SeverityError, []string{"test", "cpu.reservation_mhz", "Use cpu.shares."}},
+		},
+		"an attribute that cannot be had, at creation": {
+			create: true, cat: lacking,
+			edit: func(s *backends.VMSpec) { s.CPU.ReservationMHz = new(int64(100)) },
+			want: &want{"cpu.reservation_mhz", backends.SeverityError, []string{"Use cpu.shares."}},
+		},
+		"an attribute that cannot be had, in a new disk": {
+			cat:  lacking,
+			edit: func(s *backends.VMSpec) { s.Disks["log"] = backends.Disk{IOPSLimit: new(int64(100))} },
+			want: &want{`disks["log"].iops_limit`, backends.SeverityError, []string{`disks["log"].iops_limit`, "No counter."}},
+		},
+		"an attribute that cannot be had and is not wanted": {
+			cat:  lacking,
+			edit: func(s *backends.VMSpec) { s.Disks["log"] = backends.Disk{IOPSLimit: new(int64(0))} },
+		},
+		"the attribute beside one that cannot be had": {
+			cat:  lacking,
+			edit: func(s *backends.VMSpec) { s.CPU.Shares = new(int64(100)) },
+		},
+		"growth beside snapshots": {
+			cat: freezing, edit: disk(func(d *backends.Disk) { d.SizeGiB = new(int64(30)) }),
+			opts: backends.CheckOptions{Snapshots: []string{"before", "after"}},
+			want: &want{`disks["data"].size_gib`, backends.SeverityError, []string{`"web"`, "before, after", "Delete them first", "every snapshot has its own size", "from 20 to 30"}},
+		},
+		"growth without snapshots": {cat: freezing, edit: disk(func(d *backends.Disk) { d.SizeGiB = new(int64(30)) })},
+		"what snapshots are not in the way of": {
+			cat: freezing, edit: cores(3), opts: backends.CheckOptions{Snapshots: []string{"before"}},
+		},
+		"a new disk beside snapshots": {
+			cat: freezing, edit: func(s *backends.VMSpec) { s.Disks["log"] = backends.Disk{SizeGiB: new(int64(1))} },
+			opts: backends.CheckOptions{Snapshots: []string{"before"}},
+		},
+		"snapshots in nobody's way": {
+			edit: disk(func(d *backends.Disk) { d.SizeGiB = new(int64(30)) }), opts: backends.CheckOptions{Snapshots: []string{"before"}},
+		},
+		"a watchdog, while it runs":  {edit: func(s *backends.VMSpec) { s.Watchdog = new("reset") }, opts: running, want: &want{"watchdog", backends.SeverityWarning, []string{`VM "web"`}}},
+		"random numbers":             {edit: func(s *backends.VMSpec) { s.RNG = new(true) }, opts: running, want: &want{"rng", backends.SeverityWarning, []string{`VM "web"`}}},
+		"another console":            {edit: func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Type: new("vnc")} }, opts: running, want: &want{"console.type", backends.SeverityWarning, []string{`VM "web"`}}},
+		"another console's password": {edit: func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{PasswordVersion: new(int64(2))} }, opts: running},
+		"slower, while it runs": {
+			edit: func(s *backends.VMSpec) {
+				s.CPU.LimitMHz, s.Memory.Shares = new(int64(100)), new(int64(1))
+				s.Disks["data"] = backends.Disk{IOPSLimit: new(int64(100))}
+				s.Networks["lan"] = backends.NIC{BandwidthMbps: new(int64(100))}
+			},
+			opts: running,
+		},
 		"a seed that was read already": {
 			edit: func(s *backends.VMSpec) {
 				s.CloudInit = &backends.CloudInit{Hostname: new("shop")}
@@ -156,6 +208,9 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cat := catalogue()
+			if tt.cat != nil {
+				tt.cat(&cat)
+			}
 			if tt.narrow != "" {
 				cat = cat.Narrow(tt.narrow, backends.Unavailable, "Narrowed.")
 			}
@@ -197,6 +252,35 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func lacking(c *backends.Catalogue) {
+	c.Lacks = map[string]string{"cpu.reservation_mhz": "Use cpu.shares.", "disks.iops_limit": "No counter."}
+}
+
+func freezing(c *backends.Catalogue) {
+	c.Frozen = func(ch backends.Change) string {
+		if ch.Path.Generic() == "disks.size_gib" {
+			return "every snapshot has its own size"
+		}
+		return ""
+	}
+}
+
+func TestFrozenBy(t *testing.T) {
+	grow := backends.Change{Path: backends.Path("disks").Key("data").Attr("size_gib"), Action: backends.Grow, From: int64(1), To: int64(2)}
+	cat := catalogue()
+	if why := cat.FrozenBy(grow); why != "" {
+		t.Errorf("a catalogue without a rule freezes: %s", why)
+	}
+	freezing(&cat)
+	if cat.FrozenBy(grow) == "" {
+		t.Error("the rule is not asked")
+	}
+	grow.Action = backends.Add // what a new disk asks for beside itself is no change of its own
+	if why := cat.FrozenBy(grow); why != "" {
+		t.Errorf("a part of an addition is frozen: %s", why)
+	}
+}
+
 func TestVetCodes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		edit func(*backends.VMSpec)
@@ -204,12 +288,14 @@ func TestVetCodes(t *testing.T) {
 		path backends.Path
 	}{
 		"feature": {func(s *backends.VMSpec) { s.SecureBoot = new(true) }, backends.Unsupported, "secure_boot"},
+		"lacking": {func(s *backends.VMSpec) { s.CPU.ReservationMHz = new(int64(1)) }, backends.Unsupported, "cpu.reservation_mhz"},
 		"value":   {disk(func(d *backends.Disk) { d.Bus = new("ide") }), backends.Invalid, `disks["data"].bus`},
 		"shrink":  {disk(func(d *backends.Disk) { d.SizeGiB = new(int64(1)) }), backends.Invalid, `disks["data"].size_gib`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			to := with(tt.edit)
-			err, ok := backends.Vet(catalogue(), vm(), to, backends.Diff(vm(), to), "change", backends.VMObject("web")).(*backends.Error) //nolint:errorlint // its own type
+			to, cat := with(tt.edit), catalogue()
+			lacking(&cat)
+			err, ok := backends.Vet(cat, vm(), to, backends.Diff(vm(), to), "change", backends.VMObject("web")).(*backends.Error) //nolint:errorlint // its own type
 			if !ok || err.Code != tt.code || err.Path != tt.path || !strings.HasPrefix(err.Error(), `Unable to change VM "web": `) {
 				t.Errorf("Vet answers %v, want %s at %s", err, tt.code, tt.path)
 			}

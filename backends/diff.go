@@ -85,7 +85,7 @@ func CloneRequirements(spec *CloneSpec) []Change {
 	if !spec.Linked {
 		kind = Change{Path: "source_vm", Action: Set, Feature: FeatureFullClone, To: string(spec.Source)}
 		if spec.Snapshot != "" {
-			kind.Path = "source_snapshot"
+			kind.Path, kind.To = "source_snapshot", spec.Snapshot
 		}
 	}
 	return append(Requirements(&own), kind)

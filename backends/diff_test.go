@@ -85,6 +85,73 @@ func TestDiff(t *testing.T) {
 			nics(map[string]backends.NIC{"lan": {VLAN: new(int64(0))}}), nics(map[string]backends.NIC{"lan": {VLAN: two}}),
 			[]string{`set networks["lan"].vlan from 0 to 2 [vlan]`},
 		},
+		"no limits where there were none": {
+			disks(map[string]backends.Disk{"a": {}}), disks(map[string]backends.Disk{"a": {IOPSLimit: new(int64(0)), ThroughputMiB: new(int64(0))}}), nil,
+		},
+		"limits come": {
+			disks(map[string]backends.Disk{"a": {IOPSLimit: new(int64(0))}}), disks(map[string]backends.Disk{"a": {IOPSLimit: one, ThroughputMiB: two}}),
+			[]string{`set disks["a"].iops_limit from 0 to 1 [disk_limits]`, `set disks["a"].throughput_mib to 2 [disk_limits]`},
+		},
+		"limits go, for which nothing is needed": {
+			disks(map[string]backends.Disk{"a": {IOPSLimit: one}}), disks(map[string]backends.Disk{"a": {IOPSLimit: new(int64(0))}}),
+			[]string{`set disks["a"].iops_limit from 1 to 0 []`},
+		},
+		"a new disk without limits needs none": {
+			disks(map[string]backends.Disk{}), disks(map[string]backends.Disk{"a": {IOPSLimit: new(int64(0)), SizeGiB: one}}),
+			[]string{`add disks["a"] [disk_create]`},
+		},
+		"a slower interface": {
+			nics(map[string]backends.NIC{"lan": {}}), nics(map[string]backends.NIC{"lan": {BandwidthMbps: two}}),
+			[]string{`set networks["lan"].bandwidth_mbps to 2 [network_limits]`},
+		},
+		"an interface of any speed": {
+			nics(map[string]backends.NIC{"lan": {BandwidthMbps: two}}), nics(map[string]backends.NIC{"lan": {BandwidthMbps: new(int64(0))}}),
+			[]string{`set networks["lan"].bandwidth_mbps from 2 to 0 []`},
+		},
+		"a watchdog": {
+			&backends.VMSpec{}, &backends.VMSpec{Watchdog: new("reset")}, []string{"set watchdog to reset [watchdog]"},
+		},
+		"a watchdog goes": {
+			&backends.VMSpec{Watchdog: new("reset")}, &backends.VMSpec{Watchdog: new("")}, []string{"set watchdog from reset to  []"},
+		},
+		"no watchdog where there was none": {
+			&backends.VMSpec{}, &backends.VMSpec{Watchdog: new("")}, nil,
+		},
+		"no watchdog where it is known that there is none": {
+			&backends.VMSpec{Watchdog: new("")}, &backends.VMSpec{Watchdog: new("")}, nil,
+		},
+		"random numbers": {
+			&backends.VMSpec{RNG: new(false)}, &backends.VMSpec{RNG: new(true)}, []string{"set rng from false to true [rng]"},
+		},
+		"no random numbers": {
+			&backends.VMSpec{RNG: new(true)}, &backends.VMSpec{RNG: new(false)}, []string{"set rng from true to false []"},
+		},
+		"a console": {
+			&backends.VMSpec{},
+			&backends.VMSpec{Console: &backends.ConsoleSpec{Type: new("vnc"), Address: new("0.0.0.0"), Port: new(int64(5901)), TLS: new(true), PasswordVersion: one}},
+			[]string{
+				"set console.type to vnc [console_options]", "set console.address to 0.0.0.0 [console_options]",
+				"set console.port to 5901 [console_options]", "set console.tls to true [console_options]",
+				"set console.password_wo_version to 1 [console_options]",
+			},
+		},
+		"a console of which nothing is asked": {
+			&backends.VMSpec{Console: &backends.ConsoleSpec{Type: new("vnc")}}, &backends.VMSpec{Console: &backends.ConsoleSpec{}}, nil,
+		},
+		"any port where it was any": {
+			&backends.VMSpec{Console: &backends.ConsoleSpec{}}, &backends.VMSpec{Console: &backends.ConsoleSpec{Port: new(int64(0)), TLS: new(false)}}, nil,
+		},
+		"no console asks for no feature": {
+			&backends.VMSpec{Console: &backends.ConsoleSpec{Type: new("vnc")}}, &backends.VMSpec{Console: &backends.ConsoleSpec{Type: new("none")}},
+			[]string{"set console.type from vnc to none []"},
+		},
+		"another password of the same version": {
+			&backends.VMSpec{Console: &backends.ConsoleSpec{PasswordVersion: one}},
+			&backends.VMSpec{Console: &backends.ConsoleSpec{Password: new("x"), PasswordVersion: one}}, nil,
+		},
+		"where a VM comes from": {
+			&backends.VMSpec{Name: "a"}, &backends.VMSpec{Name: "a", Image: "i", Template: "t", Linked: true, CreateToken: "x"}, nil,
+		},
 		"disks left alone": {
 			disks(map[string]backends.Disk{"a": {}}), disks(nil), nil,
 		},
@@ -129,6 +196,7 @@ func TestDiffHidesSecrets(t *testing.T) {
 			Users: []backends.CloudUser{{Name: "a", PasswordHash: secret}},
 		},
 		Customization: &backends.Customization{Windows: &backends.WindowsCustomization{AdminPassword: secret, ProductKey: secret}},
+		Console:       &backends.ConsoleSpec{Type: new("vnc"), Password: new(secret), PasswordVersion: new(int64(1))},
 	}
 	changes := backends.Diff(&backends.VMSpec{}, to)
 	if len(changes) < 6 {
@@ -151,6 +219,43 @@ func TestUserDataVersion(t *testing.T) {
 	next := &backends.VMSpec{CloudInit: &backends.CloudInit{UserData: new("anything"), UserDataVersion: new(int64(2))}}
 	if c := backends.Diff(from, next); len(c) != 1 || c[0].Path != "cloud_init.user_data_wo_version" {
 		t.Errorf("the next version: %v", c)
+	}
+}
+
+// TestRequirements: where a VM comes from asks for features of its own.
+func TestRequirements(t *testing.T) {
+	named := backends.VMSpec{Name: "a"}
+	linkedImage, template := named, named
+	linkedImage.Image, linkedImage.Linked = "i", true
+	template.Template = "debian"
+	for name, tt := range map[string]struct {
+		got  []backends.Change
+		want []string
+	}{
+		"a VM":                {backends.Requirements(&named), []string{"set name to a []"}},
+		"a VM of a template":  {backends.Requirements(&template), []string{"set name to a []", "set template to debian [template_deployment]"}},
+		"a VM on an image":    {backends.Requirements(&linkedImage), []string{"set name to a []", "set linked to true [clone_linked]"}},
+		"a full clone":        {backends.CloneRequirements(&backends.CloneSpec{Source: "7", Spec: named}), []string{"set name to a []", "set source_vm to 7 [clone_full]"}},
+		"a linked clone":      {backends.CloneRequirements(&backends.CloneSpec{Source: "7", Linked: true, Spec: named}), []string{"set name to a []", "set linked to true [clone_linked]"}},
+		"linked is said once": {backends.CloneRequirements(&backends.CloneSpec{Source: "7", Linked: true, Spec: linkedImage}), []string{"set name to a []", "set linked to true [clone_linked]"}},
+		"a snapshot's clone":  {backends.CloneRequirements(&backends.CloneSpec{Source: "7", Snapshot: "s", Spec: named}), []string{"set name to a []", "set source_snapshot to s [clone_full]"}},
+		"what it overrides": {
+			backends.CloneRequirements(&backends.CloneSpec{Source: "7", Spec: backends.VMSpec{Name: "a", TPM: new(true), Disks: map[string]backends.Disk{"root": {}}}}),
+			[]string{"set name to a []", "set tpm to true [tpm]", `add disks["root"] [disk_create]`, "set source_vm to 7 [clone_full]"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, c := range tt.got {
+				got = append(got, c.String()+" ["+string(c.Feature)+"]")
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("requirements:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+	if linkedImage.Image != "i" || !linkedImage.Linked {
+		t.Error("the spec was changed")
 	}
 }
 

@@ -38,6 +38,8 @@ func Spec(t *rapid.T, label, name string, in Inventory) *backends.VMSpec {
 		},
 		TPM:                  flag(d, "tpm"),
 		NestedVirtualization: flag(d, "nested"),
+		Watchdog:             text(d, "watchdog", "", "reset", "poweroff", "pause", "none"),
+		RNG:                  flag(d, "rng"),
 		Placement: backends.PlacementSpec{
 			Host: text(d, "host", in.Hosts...), ResourcePool: text(d, "pool", in.ResourcePools...),
 			Folder: text(d, "folder", in.Folders...),
@@ -75,6 +77,9 @@ func Spec(t *rapid.T, label, name string, in Inventory) *backends.VMSpec {
 	if d.maybe("cloud_init") {
 		s.CloudInit = cloudInit(d)
 	}
+	if d.maybe("console") {
+		s.Console = console(d)
+	}
 	return s
 }
 
@@ -102,6 +107,7 @@ func disk(d drawer, in Inventory) backends.Disk {
 		Provisioning: text(d, "provisioning", "thin", "thick"), Format: text(d, "format", "qcow2", "raw"),
 		Bus: text(d, "bus", "virtio", "scsi", "sata", "ide"), Cache: text(d, "cache", "none", "writeback"),
 		Discard: flag(d, "discard"), SSD: flag(d, "ssd"), IOThread: flag(d, "iothread"), KeepOnDestroy: flag(d, "keep"),
+		IOPSLimit: number(d, "iops_limit", 0, 2), ThroughputMiB: number(d, "throughput_mib", 0, 2),
 	}
 }
 
@@ -112,6 +118,7 @@ func nic(d drawer, in Inventory, mac string) backends.NIC {
 	n := backends.NIC{
 		Network: text(d, "network", in.Networks...), VLAN: number(d, "vlan", 1, 4094), Model: text(d, "model", "virtio", "e1000"),
 		MTU: number(d, "mtu", 1280, 9000), Connected: flag(d, "connected"), Order: number(d, "order", 0, 5),
+		BandwidthMbps: number(d, "bandwidth_mbps", 0, 2),
 	}
 	if d.maybe("mac") {
 		n.MAC = &mac
@@ -139,6 +146,21 @@ func cloudInit(d drawer) *backends.CloudInit {
 	}
 	if d.maybe("users") {
 		c.Users = []backends.CloudUser{{Name: d.of("user", "ada", "bob"), Groups: []string{"sudo"}}}
+	}
+	return c
+}
+
+func console(d drawer) *backends.ConsoleSpec {
+	c := &backends.ConsoleSpec{Type: text(d, "console type", "vnc", "spice", "serial", "none")}
+	if c.Type == nil || *c.Type == "serial" || *c.Type == "none" {
+		return c // nothing more can be asked of it
+	}
+	c.Address, c.Port = text(d, "console address", "127.0.0.1", "0.0.0.0"), number(d, "console port", 0, 2)
+	if c.Port != nil && *c.Port != 0 {
+		*c.Port += 5950
+	}
+	if c.PasswordVersion = number(d, "console password", 1, 3); c.PasswordVersion != nil {
+		c.Password = new("secret")
 	}
 	return c
 }
