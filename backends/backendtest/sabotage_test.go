@@ -362,6 +362,7 @@ func TestSabotaged(t *testing.T) {
 			Network: "lan", SecondNetwork: "dmz", BridgeNetwork: "vmbr0", VLANNetwork: "vmbr0", DistributedNetwork: "dvs-prod",
 			StaticIPv4: "10.20.0.55/16", StaticGateway: "10.20.0.1", Storage: "default", SecondStorage: "fast",
 			Template: "debian-12-template", Host: "mock-01", SecondHost: "mock-02", ResourcePool: "production", Folder: "vm/web",
+			StoragePolicy: "bronze", LibraryItem: "shared/debian-12",
 		},
 		BootImage: func(*testing.T, backends.Backend) string { return "default/debian-12" },
 	})
