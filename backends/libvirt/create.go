@@ -6,6 +6,7 @@ import (
 	"time"
 
 	rpc "github.com/digitalocean/go-libvirt"
+	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
@@ -23,13 +24,22 @@ func (b *Backend) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends
 	return id, backends.Wrap(err, "create", backends.VMObject(spec.Name))
 }
 
-func (b *Backend) createVM(ctx context.Context, spec *backends.VMSpec) (backends.ID, error) {
+// guestHost is the host, if VMs can be made on it.
+func (b *Backend) guestHost(ctx context.Context) (*hostFacts, error) {
 	h, err := b.host(ctx)
+	if err == nil && h.arch != "x86_64" {
+		err = backends.Errorf(backends.Unsupported, "", "", "the host %q runs %s guests, and this version makes x86_64 VMs only", h.hostname, h.arch)
+	}
+	return h, err
+}
+
+func (b *Backend) createVM(ctx context.Context, spec *backends.VMSpec) (backends.ID, error) {
+	if spec.Template != "" {
+		return b.createFromTemplate(ctx, spec)
+	}
+	h, err := b.guestHost(ctx)
 	if err != nil {
 		return "", err
-	}
-	if h.arch != "x86_64" {
-		return "", backends.Errorf(backends.Unsupported, "", "", "the host %q runs %s guests, and this version makes x86_64 VMs only", h.hostname, h.arch)
 	}
 	if err := validateDomainType(spec, h); err != nil {
 		return "", err // says more than the catalogue
@@ -68,6 +78,14 @@ type creation struct {
 	pools   map[string]backends.Storage
 	macs    map[string]string
 	mark    *mark
+	image   *imageMark // where it is to be a template
+	// next gives the content of the disks of one that comes from a package.
+	next func(context.Context) (string, *backends.Content, error)
+
+	// Of clones:
+	origin  *origin
+	asked   *backends.VMSpec  // spec is this with what the source has
+	changes []backends.Change // from the source to spec
 }
 
 // adopt looks for a VM of the name. One that an earlier try of the same creation left
@@ -105,6 +123,9 @@ func nameTaken(name string, id backends.ID) error {
 
 // plan checks what the VM needs of the host, and makes nothing.
 func (c *creation) plan(ctx context.Context) (err error) {
+	if c.origin != nil {
+		return c.planClone(ctx)
+	}
 	if c.pools, err = c.poolsByName(ctx); err != nil {
 		return err
 	}
@@ -180,6 +201,12 @@ func (c *creation) run(ctx context.Context) (backends.ID, error) {
 	defer release()
 	c.macs = macs
 	b := c.blueprint()
+	if c.origin != nil {
+		b = c.cloneBlueprint()
+	}
+	if c.image != nil {
+		b.mark.Template, b.mark.Image, b.mark.Fingerprint = true, c.image.kind, c.image.fingerprint
+	}
 	c.mark = b.mark
 	if err := c.defineFirst(ctx, b); err != nil {
 		return c.id, err
@@ -191,6 +218,7 @@ func (c *creation) run(ctx context.Context) (backends.ID, error) {
 	if err := c.makeSeed(ctx, b); err != nil {
 		return c.id, err
 	}
+	c.forgetOrigin(b)
 	if err := c.defineAs(ctx, b, false); err != nil {
 		return c.id, err
 	}
@@ -303,7 +331,7 @@ func (c *creation) defineAs(ctx context.Context, b *blueprint, partial bool) err
 	if partial {
 		plan.disks, plan.cdrom, plan.seed = nil, nil, nil
 	}
-	x, err := buildDomain(&plan)
+	x, err := c.build(ctx, &plan)
 	if err != nil {
 		return err
 	}
@@ -320,6 +348,13 @@ func (c *creation) defineAs(ctx context.Context, b *blueprint, partial bool) err
 	return err
 }
 
+func (c *creation) build(ctx context.Context, b *blueprint) (*libvirtxml.Domain, error) {
+	if c.origin != nil {
+		return c.buildClone(ctx, b)
+	}
+	return buildDomain(b)
+}
+
 // withNVRAM says where a VM's firmware variables go. Those with enrolled keys have a
 // file of their own, because libvirt fills a file only when it makes it.
 func (h *hostFacts) withNVRAM(f firmware, uuid string) firmware {
@@ -331,6 +366,14 @@ func (h *hostFacts) withNVRAM(f firmware, uuid string) firmware {
 }
 
 func (c *creation) makeDisks(ctx context.Context, b *blueprint) error {
+	if c.origin != nil {
+		if err := c.useFrozen(ctx); err != nil {
+			return err
+		}
+	}
+	if c.next != nil {
+		return c.receiveDisks(ctx, b)
+	}
 	for i, v := range c.volumes {
 		backends.Report(ctx, backends.Progress{
 			Op: fmt.Sprintf("make disk %q", v.key), Object: backends.VMObject(c.spec.Name), Percent: 90 * i / len(c.volumes),
@@ -341,7 +384,7 @@ func (c *creation) makeDisks(ctx context.Context, b *blueprint) error {
 		}
 		b.disks[i].source = s
 	}
-	if c.cdrom != nil {
+	if c.cdrom != nil && b.cdrom != nil {
 		s, err := c.sourceOf(ctx, *c.cdrom, c.pools[c.cdrom.Pool].Kind)
 		if err != nil {
 			return err

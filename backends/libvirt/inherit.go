@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 )
 
 // inherit is what a clone becomes: what asked says, and of from, the source as it was observed, what a
@@ -40,6 +41,15 @@ func heritage(from *backends.VMSpec) *backends.VMSpec {
 	if from.CloudInit != nil {
 		ci := *from.CloudInit
 		ci.Hostname, ci.InstanceID, ci.NetworkConfig = nil, nil, nil
+		if ci.MetaData != nil {
+			// What cannot be read was no obstacle to the source, and is none here.
+			if meta, err := cloudinit.WithoutIdentity(*ci.MetaData); err == nil {
+				ci.MetaData = nil
+				if meta != "" {
+					ci.MetaData = &meta
+				}
+			}
+		}
 		out.CloudInit = &ci
 	}
 	if from.Console != nil {

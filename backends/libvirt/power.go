@@ -82,6 +82,11 @@ func (b *Backend) setPower(ctx context.Context, dom rpc.Domain, action backends.
 	if now == target(action) {
 		return nil
 	}
+	if now == backends.Stopped && (action == backends.PowerOn || action == backends.Resume) {
+		if err := b.mayStart(ctx, dom); err != nil {
+			return err
+		}
+	}
 	type move struct {
 		from   backends.PowerState
 		action backends.PowerAction

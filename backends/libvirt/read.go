@@ -59,7 +59,7 @@ func (b *Backend) listVMs(ctx context.Context, filter backends.VMFilter) ([]back
 		case errs[i] != nil:
 			// A definition that cannot be read is somebody else's affair, but its name is taken.
 		case d.mark != nil:
-			s.Owned = true
+			s.Owned, s.Template = true, d.mark.Template
 			s.Tags = append(s.Tags, d.mark.Tags...)
 			slices.Sort(s.Tags)
 		}
@@ -245,6 +245,7 @@ func (b *Backend) makeVM(ctx context.Context, r *reading, aspects backends.Aspec
 		Host:   r.host.hostname,
 		Status: statusWord(r.facts.state),
 	}
+	vm.Template = vm.Owned && d.mark.Template
 	if aspects&backends.AspectConfig != 0 {
 		vm.Config.Libvirt.Autostart = ptr(r.autostart)
 	}

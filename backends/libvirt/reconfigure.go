@@ -103,6 +103,9 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 		}
 	}
 	e.from, e.to = &from, merge(&from, desired)
+	if err := e.d.mark.admitsTemplateChange(changes); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(changes, func(c backends.Change) bool { return c.Path == "libvirt.domain_type" }) {
 		if err := validateDomainType(e.to, e.host); err != nil {
 			return err

@@ -30,6 +30,8 @@ type newVolume struct {
 	have   *storage.Volume // that one
 	kind   string          // of the pool
 	spec   backends.Disk
+
+	inherited bool // create makes it from a disk of a clone's source
 }
 
 func (v newVolume) ref() storage.Ref {
@@ -59,18 +61,9 @@ func (b *Backend) planVolume(ctx context.Context, spec *backends.VMSpec, key str
 		return b.planAttachment(ctx, key, disk, path, pools)
 	}
 	name := b.poolFor(spec, disk)
-	pool, ok := pools[name]
-	if !ok {
-		names := sortedKeys(pools)
-		e := backends.Errorf(backends.NotFound, "", "", "there is no storage pool %q", name).At(path.Attr("storage"))
-		if len(names) == 0 {
-			return newVolume{}, e.Advise("This libvirt has no storage pools; define one, for example with virsh pool-define-as.")
-		}
-		return newVolume{}, e.Advise("There are: %s.", strings.Join(names, ", "))
-	}
-	if !pool.Active {
-		return newVolume{}, backends.Errorf(backends.Precondition, "", "", "the storage pool %q is not active", name).
-			At(path.Attr("storage")).Advise("Start it with: virsh pool-start %s", name)
+	pool, err := usablePool(pools, name, path)
+	if err != nil {
+		return newVolume{}, err
 	}
 	want := &storage.Spec{CapacityBytes: deref(disk.SizeGiB) * gib, Format: deref(disk.Format), Provisioning: deref(disk.Provisioning)}
 	if want.Provisioning == "" {
@@ -94,14 +87,43 @@ func (b *Backend) planVolume(ctx context.Context, spec *backends.VMSpec, key str
 			return newVolume{}, invalid(path.Attr("size_gib"), "the disk (%d GiB) is smaller than the image %q, which needs %d GiB",
 				*disk.SizeGiB, spec.Image, (image.CapacityBytes+gib-1)/gib)
 		}
-		want.From = &image.Ref
+		if spec.Linked {
+			if err := sharedSpec(want, pool); err != nil {
+				return newVolume{}, relocate(err, path)
+			}
+			want.Backing = &image.Ref
+		} else {
+			want.From = &image.Ref
+		}
 	}
 	if want.Provisioning == "thick" && pool.FreeBytes < want.CapacityBytes {
-		return newVolume{}, backends.Errorf(backends.Exhausted, "", "", "the storage pool %q has %d GiB free, and the disk takes %d GiB at once",
-			name, pool.FreeBytes/gib, want.CapacityBytes/gib).At(path.Attr("size_gib")).Advise("Free space, choose another storage, or provision it thin.")
+		return newVolume{}, noRoom(path, pool, want.CapacityBytes)
 	}
 	want.Ref = storage.Ref{Pool: name, Name: volumeName(spec.Name, key, want.Format, pool.Kind)}
 	return newVolume{key: key, create: want, kind: pool.Kind, spec: disk}, nil
+}
+
+// usablePool finds the pool of a new disk.
+func usablePool(pools map[string]backends.Storage, name string, disk backends.Path) (backends.Storage, error) {
+	pool, ok := pools[name]
+	if !ok {
+		names := sortedKeys(pools)
+		e := backends.Errorf(backends.NotFound, "", "", "there is no storage pool %q", name).At(disk.Attr("storage"))
+		if len(names) == 0 {
+			return pool, e.Advise("This libvirt has no storage pools; define one, for example with virsh pool-define-as.")
+		}
+		return pool, e.Advise("There are: %s.", strings.Join(names, ", "))
+	}
+	if !pool.Active {
+		return pool, backends.Errorf(backends.Precondition, "", "", "the storage pool %q is not active", name).
+			At(disk.Attr("storage")).Advise("Start it with: virsh pool-start %s", name)
+	}
+	return pool, nil
+}
+
+func noRoom(disk backends.Path, pool backends.Storage, bytes int64) error {
+	return backends.Errorf(backends.Exhausted, "", "", "the storage pool %q has %d GiB free, and the disk takes %d GiB at once",
+		pool.Name, pool.FreeBytes/gib, bytes/gib).At(disk.Attr("size_gib")).Advise("Free space, choose another storage, or provision it thin.")
 }
 
 func (b *Backend) planImage(ctx context.Context, id string) (storage.Volume, error) {
