@@ -14,25 +14,39 @@ import (
 // DeleteVM removes a VM. The definition goes last: as long as a volume is there, the mark
 // that names it is too, and the next try finds it.
 func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.DeleteOptions) error {
+	origin, err := b.deleteByID(ctx, id, opts)
+	if err == nil && origin != "" {
+		// Only now, without the clone's lock: whoever holds one VM's lock waits for no other's.
+		b.tidyOrigin(ctx, origin)
+	}
+	return err
+}
+
+// deleteByID removes a VM and returns the one that it shared content with, or "".
+func (b *Backend) deleteByID(ctx context.Context, id backends.ID, opts backends.DeleteOptions) (origin backends.ID, err error) {
 	object := backends.VMObject(string(id))
 	unlock, err := b.locks.lock(ctx, lockName(id))
 	if err != nil {
-		return backends.Wrap(err, "delete", object)
+		return "", backends.Wrap(err, "delete", object)
 	}
 	defer unlock()
 	dom, err := b.lookup(ctx, id)
 	if err != nil {
-		return backends.Wrap(err, "delete", object)
+		return "", backends.Wrap(err, "delete", object)
 	}
-	return backends.Wrap(b.deleteVM(ctx, dom, opts), "delete", backends.VMObject(dom.Name))
-}
-
-func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, opts backends.DeleteOptions) error {
+	object = backends.VMObject(dom.Name)
 	d, err := b.readDomain(ctx, dom, xmlFlags)
 	if err != nil {
-		return err
+		return "", backends.Wrap(err, "delete", object)
 	}
-	err = b.again(ctx, func(l *rpc.Libvirt) error { return l.DomainDestroyFlags(dom, rpc.DomainDestroyDefault) })
+	if d.mark != nil {
+		origin = backends.ID(d.mark.Origin)
+	}
+	return origin, backends.Wrap(b.deleteVM(ctx, dom, d, opts), "delete", object)
+}
+
+func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, d *domain, opts backends.DeleteOptions) error {
+	err := b.again(ctx, func(l *rpc.Libvirt) error { return l.DomainDestroyFlags(dom, rpc.DomainDestroyDefault) })
 	if err != nil && !answered(err, rpc.ErrOperationInvalid) && backends.CodeOf(err) != backends.NotFound {
 		return err
 	}
