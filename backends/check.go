@@ -156,7 +156,7 @@ func checkValue(cat Catalogue, c Change) (Finding, bool) {
 		}, true
 	}
 	value, ok := c.To.(string)
-	if !ok || c.Action == Remove {
+	if !ok || value == "" || c.Action == Remove { // "" takes something away
 		return Finding{}, false
 	}
 	all, ok := cat.accepts(c.Path, value)

@@ -20,9 +20,18 @@ func Libvirt() b.Catalogue {
 			"networks.model":        {"virtio", "e1000", "e1000e", "rtl8139"},
 			"cloud_init.datasource": {"nocloud"},
 			"libvirt.domain_type":   {"kvm", "qemu"},
+			"watchdog":              {"reset", "poweroff", "pause", "none"},
+			"console.type":          {"vnc", "spice", "serial", "none"},
 		},
+		Lacks:  libvirtLacks,
 		Impact: libvirtImpact,
 	}
+}
+
+// libvirtLacks are the attributes of claimed features that libvirt cannot have.
+var libvirtLacks = map[string]string{
+	"cpu.reservation_mhz": "The kernel's control groups weigh and limit processor time, and guarantee none. Use cpu.shares, or cpu.affinity on processors that nobody else uses.",
+	"memory.shares":       "The kernel's control groups do not weigh memory. Use memory.reservation_mib for VMs that must keep theirs.",
 }
 
 var libvirtSupport = map[b.Feature]b.Support{
@@ -34,14 +43,14 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureDescribe:    full(),
 	b.FeatureReconfigure: full("Live up to cpu.max_cores and memory.max_mib; what the guest sees as fixed hardware needs a restart."),
 	b.FeatureTaskStatus:  notApplicable("libvirt has no tasks: every call ends when its work is done."),
-	b.FeatureConsoleURL:  no(later),
+	b.FeatureConsoleURL:  full("vnc://, spice://, or libvirt's own URI for a serial console. One that listens on the host's loopback address is told only where the provider runs on that host."),
 
 	b.FeatureCPU:          full(),
 	b.FeatureMemory:       full(),
 	b.FeatureHotCPUAdd:    full("Up to cpu.max_cores; the guest's kernel must have room for hot-plugged processors. Removal needs a restart."),
-	b.FeatureHotMemoryAdd: full("Up to memory.max_mib, through the balloon device."),
-	b.FeatureReservations: no(later),
-	b.FeatureLimits:       no(later),
+	b.FeatureHotMemoryAdd: full("Up to memory.max_mib: by DIMMs of 128 MiB with memory.hot_add, else through the balloon device."),
+	b.FeatureReservations: partial("Memory: all of a VM's or none, taken from the host when the VM starts. Processor time by cpu.shares, a weight."),
+	b.FeatureLimits:       full("cpu.limit_mhz is a share of the host's processor clock; to memory.limit_mib is added what QEMU needs for itself."),
 
 	b.FeatureDiskCreate:       full(),
 	b.FeatureDiskResize:       full(),
@@ -102,7 +111,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureUEFI:           full("With firmware variables of its own for each VM."),
 	b.FeatureSecureBoot:     full("Needs the q35 machine type and firmware with enrolled keys on the host."),
 	b.FeatureTPM:            full("Emulated by swtpm on the host."),
-	b.FeatureNestedVirt:     no(later + " cpu.model = \"host-passthrough\" hands the host's virtualization to the guest where the host allows it."),
+	b.FeatureNestedVirt:     full("On KVM where the host's module allows it (nested=1)."),
 	b.FeatureDiskHotplug:    full("On the virtio and scsi buses."),
 	b.FeatureNICHotplug:     full(),
 	b.FeatureCDROM:          full(),
@@ -113,11 +122,11 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureDeferredChange: full("Kept in the domain's persistent definition."),
 	b.FeatureLibvirtOptions: full(),
 	b.FeatureImageFromVM:    no(later),
-	b.FeatureDiskLimits:     no(later),
+	b.FeatureDiskLimits:     full(),
 	b.FeatureNetworkLimits:  no(later),
-	b.FeatureConsoleOptions: no(later),
-	b.FeatureWatchdog:       no(later),
-	b.FeatureRNG:            no(later),
+	b.FeatureConsoleOptions: full("vnc, spice where QEMU has it, serial or none. TLS with spice only: for vnc it is a setting of the whole host."),
+	b.FeatureWatchdog:       full("The i6300esb card."),
+	b.FeatureRNG:            full("On unless it is set to false."),
 }
 
 // libvirtImpact departs from the portable rules where QEMU can do more or less.

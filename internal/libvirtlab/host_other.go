@@ -17,3 +17,5 @@ func dialInside(context.Context, int, string) (net.Conn, error) { return nil, er
 func lockFile(context.Context, string) (*os.File, error) { return nil, errLinuxOnly }
 
 func tryLockFile(string) (*os.File, error) { return nil, errLinuxOnly }
+
+func daemonPrefix() string { return "" }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +72,11 @@ func (l *Lab) define(ctx context.Context, kind, xml string) error {
 	}
 	_, err := run(ctx, []byte(xml), "virsh", "-q", "-c", l.URI(), verb, "/dev/stdin")
 	return err
+}
+
+// Dial connects to a TCP address, host:port, as seen inside the lab's network: consoles listen there.
+func (l *Lab) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return dialInside(ctx, l.pid, address)
 }
 
 // Exec runs a command inside the lab's namespaces, for example ip or ping, and gives its output.

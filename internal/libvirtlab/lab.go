@@ -161,6 +161,7 @@ func (l *Lab) launch() error {
 	defer out.Close()
 	// Not bound to a context: the process ends when its standard input closes.
 	cmd := exec.Command("bash", script, l.Dir) //nolint:noctx // see above
+	cmd.Env = append(os.Environ(), "LAB_EXEC="+daemonPrefix())
 	cmd.Stderr = out
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
