@@ -46,10 +46,10 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
 }
 
-// blame says of an error which snapshot was to be taken and, where the driver
+// blame says of an error which snapshot was to be made and, where the driver
 // did not, which attribute it is about.
 func blame(err error, m *model) error {
-	err = backends.Wrap(err, "take snapshot "+fmt.Sprintf("%q", m.Name.ValueString()), backends.VMObject(m.VMID.ValueString()))
+	err = backends.Wrap(err, "create "+object(m.Name.ValueString()), backends.VMObject(m.VMID.ValueString()))
 	var e *backends.Error
 	if !errors.As(err, &e) || e.Path != "" {
 		return err
