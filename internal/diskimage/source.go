@@ -2,6 +2,7 @@ package diskimage
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -150,4 +151,31 @@ func (s Source) openStream(ctx context.Context) (stream, error) {
 		return openDownload(ctx, s)
 	}
 	return openLocal(ctx, s.Path)
+}
+
+// ReadSmall reads a source that has at most so many bytes, as they are, into memory. It is checked
+// like an image; what is longer is of kind TooLarge.
+func ReadSmall(ctx context.Context, s Source, most int64) ([]byte, error) {
+	text, err := readSmall(ctx, s, most)
+	if err != nil {
+		return nil, about(s.String(), err)
+	}
+	return text, nil
+}
+
+func readSmall(ctx context.Context, s Source, most int64) ([]byte, error) {
+	err := s.Validate()
+	if err == nil {
+		s.Checksum, err = s.resolveChecksum(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.openStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close() //nolint:errcheck // nothing was written
+	t := &transfer{in: in, sum: s.Checksum, hash: s.Checksum.newHash(), max: most}
+	return io.ReadAll(t)
 }
