@@ -27,9 +27,10 @@ type kept struct {
 	WaitFor        *WaitFor          `json:"wait_for,omitempty"`
 	Timeouts       map[string]string `json:"timeouts,omitempty"`
 
-	// Console is whether a console is configured, InheritsSeed whether a clone's seed
-	// is its source's alone: neither object can be computed, so what is not
-	// configured must not be adopted.
+	// EmptyDrive is whether a drive without a medium is configured, Console whether a
+	// console is, InheritsSeed whether a clone's seed is its source's alone: what is not
+	// configured must not be adopted where it cannot be computed.
+	EmptyDrive   bool `json:"empty_cdrom,omitempty"`
 	Console      bool `json:"console,omitempty"`
 	InheritsSeed bool `json:"inherits_cloud_init,omitempty"`
 }
@@ -40,7 +41,7 @@ func (m *VM) settings() *string {
 	k := kept{
 		Image: m.Image, Template: m.Template, SourceVM: m.SourceVM, SourceSnapshot: m.SourceSnapshot, Linked: m.Linked,
 		Protected: value(m.Protected), Shutdown: m.Shutdown, WaitFor: m.WaitFor, Timeouts: timeoutsOf(m.Timeouts),
-		Console: m.Console != nil, InheritsSeed: m.Inherits() && m.CloudInit == nil,
+		EmptyDrive: m.CDROM != nil && m.CDROM.ISO == nil, Console: m.Console != nil, InheritsSeed: m.Inherits() && m.CloudInit == nil,
 	}
 	if value(m.RestartPolicy) != string(backends.RestartWhenRequired) {
 		k.RestartPolicy = m.RestartPolicy

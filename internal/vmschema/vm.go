@@ -169,6 +169,9 @@ func (m *VM) adopt(c *backends.VMSpec) {
 	if !k.InheritsSeed {
 		m.CloudInit = flattenCloudInit(c.CloudInit, nil)
 	}
+	if k.EmptyDrive && m.CDROM == nil {
+		m.CDROM = &CDROM{}
+	}
 	if k.Console {
 		m.Console = flattenConsole(c.Console, &Console{})
 	}
