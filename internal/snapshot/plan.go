@@ -32,6 +32,11 @@ func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConf
 // hypervisor lacks and what the VM's state forbids, and says of a revert what it
 // loses.
 func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if !req.State.Raw.IsNull() { // so that its VM's plan need not warn of it
+		var id types.String
+		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("id"), &id)...)
+		r.data.ManagedSnapshot(id.ValueString())
+	}
 	if req.Plan.Raw.IsNull() || req.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}

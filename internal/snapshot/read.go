@@ -24,6 +24,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if !r.data.Configured() { // nothing to ask: what state says stays
 		return
 	}
+	r.data.ManagedSnapshot(state.ID.ValueString())
 	ctx, cancel := within(ctx, &resp.Diagnostics, state.Timeouts.Read, readTimeout)
 	defer cancel()
 	b, _, err := r.data.Connect(ctx)
