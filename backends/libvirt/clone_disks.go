@@ -204,7 +204,7 @@ func (o *origin) checkContent(v storage.Volume, pools map[string]backends.Storag
 }
 
 // useFrozen freezes what the clone's volumes are made from, where the source may write to it.
-func (c *creation) useFrozen(ctx context.Context) error {
+func (c *creation) useFrozen(ctx context.Context, m *mark) error {
 	var keys []string
 	for _, v := range c.volumes {
 		if v.inherited && c.origin.writable(v.create.Backing != nil) {
@@ -226,6 +226,7 @@ func (c *creation) useFrozen(ctx context.Context) error {
 			return backends.Errorf(backends.Internal, "", "", "the disk %q of VM %q was not frozen", v.key, c.origin.dom.Name)
 		case v.create.Backing != nil:
 			v.create.Backing = &content.Ref
+			m.disk(v.key).Backing = content.Ref.String()
 		default:
 			v.create.From = &content.Ref
 		}

@@ -367,7 +367,7 @@ func (h *hostFacts) withNVRAM(f firmware, uuid string) firmware {
 
 func (c *creation) makeDisks(ctx context.Context, b *blueprint) error {
 	if c.origin != nil {
-		if err := c.useFrozen(ctx); err != nil {
+		if err := c.useFrozen(ctx, b.mark); err != nil {
 			return err
 		}
 	}

@@ -50,6 +50,9 @@ func (v newVolume) entry(device string) diskMark {
 	}
 	if v.create != nil {
 		e.Provisioning = v.create.Provisioning
+		if v.create.Backing != nil {
+			e.Backing = v.create.Backing.String()
+		}
 	}
 	return e
 }
