@@ -52,9 +52,16 @@ type example struct {
 var examples = []example{
 	{dir: "provider"},
 	{dir: "resources/virtrigaud_image", files: []string{"appliance.qcow2"}, provider: "libvirt = {}"},
+	{dir: "resources/virtrigaud_disk", provider: "libvirt = {}"},
+	{dir: "resources/virtrigaud_snapshot", provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_vm", provider: "libvirt = {}"},
+	{dir: "ephemeral-resources/virtrigaud_console", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_capabilities", provider: "libvirt = {}"},
+	{dir: "data-sources/virtrigaud_hosts", provider: "libvirt = {}"},
+	{dir: "data-sources/virtrigaud_networks", provider: "libvirt = {}"},
+	{dir: "data-sources/virtrigaud_storages", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_vm", provider: "libvirt = {}", mock: "sample_data = true"},
+	{dir: "data-sources/virtrigaud_vms", provider: "libvirt = {}", mock: "sample_data = true"},
 	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=" + key}, mock: `imitate = "libvirt"`},
 	{
 		dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,

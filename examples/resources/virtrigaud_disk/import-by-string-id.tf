@@ -1,0 +1,4 @@
+import {
+  to = virtrigaud_disk.pgdata
+  id = "default/pgdata"
+}
