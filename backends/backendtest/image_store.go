@@ -59,14 +59,7 @@ func convertImage(t *testing.T, e *Env) {
 			t.Run(from+"_to_"+to, func(t *testing.T) {
 				spec := e.imageSpec("disk", "")
 				spec.Format = &to
-				src := source(content, from, nil)
-				open := src.Open
-				src.Open = func(ctx context.Context) (*backends.Content, error) {
-					c, err := open(ctx)
-					c.VirtualSize = 2 << 20
-					return c, err
-				}
-				im := e.importLater(t, spec, src)
+				im := e.importLater(t, spec, source(content, from, nil))
 				got, err := e.GetImage(e.Ctx(t), im.ID)
 				if err != nil || got.Format != to || got.SizeBytes != 2<<20 || got.Name != spec.Name {
 					t.Errorf("the image is %+v (%v), want %s of 2 MiB called %q", got, err, to, spec.Name)

@@ -39,15 +39,18 @@ func raw() []byte {
 	return content
 }
 
-// source serves content of a format and counts how often it was opened.
+// source serves content of a format, as large as a guest sees raw() where it is qcow2, and counts how often it was opened.
 func source(content []byte, format string, opened *int) backends.ImageSource {
 	return backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
 		if opened != nil {
 			*opened++
 		}
+		size := int64(len(content))
+		if format == "qcow2" {
+			size = 2 << 20
+		}
 		return &backends.Content{
-			Reader: io.NopCloser(bytes.NewReader(content)), Format: format,
-			Size: int64(len(content)), VirtualSize: int64(len(content)),
+			Reader: io.NopCloser(bytes.NewReader(content)), Format: format, Size: int64(len(content)), VirtualSize: size,
 		}, nil
 	}}
 }

@@ -2,13 +2,15 @@ package machine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
 // Revert returns a VM to a snapshot. Power is the state to leave it in: Running,
 // Stopped or Suspended; "" is the snapshot's own where it holds memory, else the state
-// that the VM had before, for a disk's content says nothing of that.
+// that the VM had before, for a disk's content says nothing of that. A VM that was to
+// run is started also when ctx ends once the revert is done: nobody else would.
 func Revert(ctx context.Context, b backends.Backend, id backends.ID, snapshot string, power backends.PowerState, stop Shutdown) error {
 	vm, err := Get(ctx, b, id, backends.AspectRuntime)
 	if err != nil {
@@ -29,10 +31,24 @@ func Revert(ctx context.Context, b backends.Backend, id backends.ID, snapshot st
 	if err := b.RevertSnapshot(ctx, id, snapshot); err != nil {
 		return backends.Wrap(err, "revert", object)
 	}
+	if ctx.Err() != nil && power == backends.Running {
+		return startReverted(ctx, b, id, object)
+	}
 	switch power {
 	case backends.Running, backends.Stopped, backends.Suspended:
 		return SetPower(ctx, b, id, power, stop)
 	case backends.Paused, backends.Unknown:
 	}
 	return nil
+}
+
+// startReverted starts a VM although the caller's time is over, and says that it is.
+func startReverted(ctx context.Context, b backends.Backend, id backends.ID, object string) error {
+	err := backends.Wrap(ctx.Err(), "start", object)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), interruptTime)
+	defer cancel()
+	if startErr := b.SetPower(ctx, id, backends.PowerOn); startErr != nil {
+		return errors.Join(err, backends.Wrap(startErr, "start", object))
+	}
+	return err
 }
