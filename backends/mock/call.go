@@ -122,6 +122,7 @@ func (b *Backend) commit(ctx context.Context, t *task, change func(*world) error
 		if err := change(w); err != nil {
 			return err
 		}
+		w.sweep()
 		b.tasks.end(t, nil, b.clock.Now())
 		w.record(t.Task)
 		t.kept = true

@@ -166,6 +166,5 @@ func (b *Backend) remove(w *world, m *machine) error {
 	}
 	b.attach(w, m, nil)
 	delete(w.Machines, m.ID)
-	w.sweep()
 	return nil
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// formatVersion is the version of the state file that this package writes.
-const formatVersion = 1
+// formatVersion is the version of the state file that this package writes. 2 has
+// snapshots, templates and bases, which a reader of 1 would lose.
+const formatVersion = 2
 
 // file is the state file.
 type file struct {

@@ -55,7 +55,6 @@ func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Re
 		}
 		b.attach(w, before, m)
 		w.put(m)
-		w.sweep()
 		return nil
 	})
 }

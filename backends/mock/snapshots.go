@@ -251,7 +251,6 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 		}
 		b.attach(w, before, m)
 		w.put(m)
-		w.sweep()
 		return nil
 	})
 }
@@ -322,7 +321,6 @@ func (b *Backend) DeleteSnapshot(ctx context.Context, id backends.ID, snapshotID
 		}
 		m.Snapshots = slices.DeleteFunc(m.Snapshots, func(s snapshot) bool { return gone[s.ID] })
 		w.put(m)
-		w.sweep()
 		return nil
 	})
 }

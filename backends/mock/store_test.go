@@ -58,6 +58,51 @@ func TestStateFile(t *testing.T) {
 	}
 }
 
+// TestOldStateFile: one that was written before there were snapshots is read as
+// it is, gets the sample templates once, and serves for all that is new.
+func TestOldStateFile(t *testing.T) {
+	old, err := os.ReadFile("testdata/state-1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "mock.json")
+	if err := os.WriteFile(file, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := mock.Options{StateFile: file, SampleData: true}
+	b := open(t, o)
+	list, err := b.ListVMs(t.Context(), backends.VMFilter{Names: []string{"vm"}})
+	if err != nil || len(list) != 1 || list[0].Power != backends.Running {
+		t.Fatalf("the VM is %+v (%v)", list, err)
+	}
+	id := list[0].ID
+	before := get(t, b, id)
+	if len(snapshots(t, b, id)) != 0 || before.Disks["keep"].Owned {
+		t.Errorf("the VM is %+v", before)
+	}
+	s := snap(t, b, id, backends.SnapshotSpec{Name: "s"})
+	if err := b.RevertSnapshot(t.Context(), id, s); err != nil {
+		t.Fatal(err)
+	}
+	noDiff(t, get(t, b, id), &before.Config)
+	cloneVM(t, b, &backends.CloneSpec{Source: id, Linked: true, Spec: backends.VMSpec{Name: "clone"}})
+	template, err := b.ListVMs(t.Context(), backends.VMFilter{Names: []string{"debian-12-template"}})
+	if err != nil || len(template) != 1 || !template[0].Template {
+		t.Fatalf("the template is %+v (%v)", template, err)
+	}
+	if err := b.DeleteImage(t.Context(), string(template[0].ID)); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, o)
+	if all, err := b.ListVMs(t.Context(), backends.VMFilter{}); err != nil || len(all) != 6 {
+		t.Errorf("%+v (%v), want the template that was deleted to stay so", all, err)
+	}
+	if len(snapshots(t, b, id)) != 1 {
+		t.Error("the snapshot was not kept")
+	}
+	sound(t, b)
+}
+
 // TestStateFileIsShared: two processes see and keep each other's work.
 func TestStateFileIsShared(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mock.json")
