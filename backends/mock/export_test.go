@@ -11,6 +11,9 @@ import (
 // SlowDown changes how long each call takes.
 func (b *Backend) SlowDown(latency time.Duration) { b.options.Latency = latency }
 
+// Pretend changes what the Backend claims.
+func (b *Backend) Pretend(edit func(*backends.Catalogue)) { edit(&b.catalogue) }
+
 // Bases counts what linked clones share.
 func (b *Backend) Bases() int {
 	n := 0

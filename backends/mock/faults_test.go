@@ -110,3 +110,69 @@ func TestFaultsAreChecked(t *testing.T) {
 		})
 	}
 }
+
+// TestFaultsOfSnapshotsAndClones: each method fails by its name, says so in the
+// history, and changes nothing.
+func TestFaultsOfSnapshotsAndClones(t *testing.T) {
+	b := open(t, mock.Options{})
+	id := create(t, b, spec("vm"))
+	s := snap(t, b, id, backends.SnapshotSpec{Name: "s"})
+	power(t, b, id, backends.PowerOn)
+	for method, call := range map[string]func() error{
+		"CreateSnapshot": func() error {
+			_, err := b.CreateSnapshot(t.Context(), id, backends.SnapshotSpec{Name: "t"})
+			return err
+		},
+		"RevertSnapshot": func() error { return b.RevertSnapshot(t.Context(), id, s) },
+		"DeleteSnapshot": func() error { return b.DeleteSnapshot(t.Context(), id, s, true) },
+		"ListSnapshots":  func() error { _, err := b.ListSnapshots(t.Context(), id); return err },
+		"Console":        func() error { _, err := b.Console(t.Context(), id); return err },
+		"GuestInfo":      func() error { _, err := b.GuestInfo(t.Context(), id); return err },
+		"CloneVM": func() error {
+			_, err := b.CloneVM(t.Context(), &backends.CloneSpec{Source: id, Linked: true, Spec: backends.VMSpec{Name: "vm-clone"}})
+			return err
+		},
+		"ImportImage": func() error {
+			_, err := b.ImportImage(t.Context(), backends.ImageSpec{Name: "vm-image", Kind: "template"}, backends.ImageSource{VM: id})
+			return err
+		},
+	} {
+		if err := b.Inject(mock.Fault{Operation: method, Name: "vm*", Code: backends.Locked, Message: "for " + method, Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, call(), backends.Locked, "for "+method)
+		vm := get(t, b, id)
+		list, err := b.ListVMs(t.Context(), backends.VMFilter{})
+		if left := snapshots(t, b, id); err != nil || len(list) != 1 || len(left) != 1 || vm.Power != backends.Running || b.Bases() != 0 {
+			t.Errorf("after the fault in %s: %+v, %+v (%v)", method, list, left, err)
+		}
+		if err := call(); err != nil {
+			t.Errorf("%s after the fault: %v", method, err)
+		}
+		// As before.
+		b = open(t, mock.Options{})
+		id = create(t, b, spec("vm"))
+		s = snap(t, b, id, backends.SnapshotSpec{Name: "s"})
+		power(t, b, id, backends.PowerOn)
+	}
+	tasks := func(words ...string) {
+		t.Helper()
+		all, err := b.Tasks(t.Context(), backends.TaskFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range words {
+			if !slices.ContainsFunc(all, func(task backends.Task) bool { return task.Op == w && task.State == "success" }) {
+				t.Errorf("no task %q in %+v", w, all)
+			}
+		}
+	}
+	if err := b.RevertSnapshot(t.Context(), id, s); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.DeleteSnapshot(t.Context(), id, s, false); err != nil {
+		t.Fatal(err)
+	}
+	cloneVM(t, b, &backends.CloneSpec{Source: id, Spec: backends.VMSpec{Name: "copy"}})
+	tasks(`create snapshot "s" of VM "vm"`, `revert to snapshot "s" of VM "vm"`, `delete snapshot "s" of VM "vm"`, `clone VM "copy"`)
+}

@@ -294,3 +294,40 @@ func TestSnapshotIndependentDisks(t *testing.T) {
 	}
 	sound(t, b)
 }
+
+// TestFrozen: where a hypervisor cannot change a VM that has snapshots, the mock
+// refuses as it does, also at the disk itself.
+func TestFrozen(t *testing.T) {
+	b := open(t, mock.Options{})
+	b.Pretend(func(c *backends.Catalogue) {
+		c.Frozen = func(c backends.Change) string {
+			if c.Path.Generic() == "disks.size_gib" || c.Path.Generic() == "disks" {
+				return "the snapshots need the disks as they are"
+			}
+			return ""
+		}
+	})
+	id := create(t, b, spec("vm"))
+	s := snap(t, b, id, backends.SnapshotSpec{Name: "pre"})
+	grow := func() error {
+		return change(t, b, id, backends.Cold, func(s *backends.VMSpec) { s.Disks["root"] = backends.Disk{SizeGiB: new(int64(5))} })
+	}
+	add := func() error {
+		return change(t, b, id, backends.Cold, func(s *backends.VMSpec) { s.Disks["new"] = backends.Disk{SizeGiB: new(int64(1))} })
+	}
+	resize := func() error { return b.ResizeDisk(t.Context(), get(t, b, id).Disks["root"].VolumeID, 6) }
+	for _, try := range []func() error{grow, add, resize} {
+		wantCode(t, try(), backends.Precondition, "pre", "need the disks", "Delete the snapshots")
+	}
+	if err := change(t, b, id, backends.Cold, func(s *backends.VMSpec) { s.Memory.SizeMiB = new(int64(1024)) }); err != nil {
+		t.Errorf("a change that is not frozen: %v", err)
+	}
+	if err := b.DeleteSnapshot(t.Context(), id, s, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, try := range []func() error{grow, add, resize} {
+		if err := try(); err != nil {
+			t.Errorf("without snapshots: %v", err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ func (ts *tasks) begin(c call, now time.Time) *task {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.serial++
+	what := (&backends.Error{Op: c.op, Object: c.object}).Summary()
 	t := &task{Task: backends.Task{
-		ID: fmt.Sprintf("%s-%06d", ts.prefix, ts.serial), Op: c.op + " " + c.object, VM: c.vm,
+		ID: fmt.Sprintf("%s-%06d", ts.prefix, ts.serial), Op: strings.TrimPrefix(what, "Unable to "), VM: c.vm,
 		State: "running", Started: stamp(now),
 	}}
 	ts.running = append(ts.running, t)
