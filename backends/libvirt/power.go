@@ -32,6 +32,12 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 			return nil
 		}
 	}
+	if backends.CodeOf(err) == backends.NotFound && !answered(err, rpc.ErrNoDomain) {
+		// What is not there is something that the VM needs, not the VM.
+		e := *conn.Classify(err)
+		e.Code = backends.Precondition
+		err = &e
+	}
 	return backends.Wrap(err, op, object)
 }
 

@@ -130,6 +130,7 @@ var numbers = map[libvirt.ErrorNumber]backends.Code{
 	libvirt.ErrOperationAborted:    backends.Canceled,
 
 	libvirt.ErrOperationInvalid:       backends.Precondition,
+	libvirt.ErrOperationFailed:        backends.Precondition,
 	libvirt.ErrAgentUnresponsive:      backends.Precondition,
 	libvirt.ErrAgentCommandFailed:     backends.Precondition,
 	libvirt.ErrAgentUnsynced:          backends.Transient,
@@ -180,6 +181,12 @@ var numbers = map[libvirt.ErrorNumber]backends.Code{
 	libvirt.ErrInvalidDomainCheckpoint: backends.Invalid,
 }
 
+const (
+	spiceTLS = "Set spice_tls = 1 in /etc/libvirt/qemu.conf on the host, which needs a certificate for that, or leave console.tls unset."
+	noKVM    = "KVM does not work on the host: load kvm_intel or kvm_amd there, or set libvirt.domain_type to qemu, which emulates in software."
+	noQEMU   = "QEMU could not start. Its log on the host, /var/log/libvirt/qemu/NAME.log, says more."
+)
+
 // texts decide where the number does not: libvirt passes on what QEMU, qemu-img and the
 // kernel said under a few general numbers. The first match counts.
 var texts = []struct {
@@ -201,6 +208,25 @@ var texts = []struct {
 	{"out of memory", backends.Exhausted, "The host has not enough free memory."},
 	{"Failed to get \"write\" lock", backends.Precondition, "A disk is in use by another VM or program."},
 	{"Failed to get shared \"write\" lock", backends.Precondition, "A disk is in use by another VM or program."},
+	{"cannot limit locked memory", backends.Precondition, "libvirtd may not raise limits on the host: it lacks the capability CAP_SYS_RESOURCE, without which VMs cannot have a memory.limit_mib."},
+	{"guest CPU doesn't match specification", backends.Precondition, "The host's processor cannot give the guest all of that: choose another cpu.model, or leave out nested_virtualization."},
+	{"TLS is disabled in qemu.conf", backends.Precondition, spiceTLS},
+	{"TLS connection is not available", backends.Precondition, spiceTLS},
+	{"qdisc kind is unknown", backends.Precondition, "The host's kernel cannot limit networks: it lacks the modules sch_htb, sch_sfq, sch_ingress or act_police."},
+	{"Cannot get interface MTU", backends.Precondition, "The bridge or device that the VM is connected to does not exist on the host."},
+	{"Unable to get index for interface", backends.Precondition, "The device that the VM is connected to does not exist on the host."},
+	{"is not active", backends.Precondition, "Start it on the host, a network with: virsh net-start NAME."},
+	{"Failed to reserve port", backends.Conflict, "Another VM or program on the host has the port: choose another console.port, or 0 for libvirt's choice."},
+	{"Cannot assign requested address", backends.Precondition, "The VM is to listen on an address that the host does not have: see console.address."},
+	{"not in qcow2 format", backends.Precondition, "The content of a disk is damaged, or of another format."},
+	{"Image is corrupt", backends.Precondition, "The content of a disk is damaged; qemu-img check tells how."},
+	{"hugetlbfs filesystem is not mounted", backends.Precondition, "The VM was set up to use huge pages, which the host has none of."},
+	{"does not support virt type 'kvm'", backends.Precondition, noKVM},
+	{"Could not access KVM kernel module", backends.Precondition, noKVM},
+	{"failed to initialize kvm", backends.Precondition, noKVM},
+	{"Unknown CPU model", backends.Invalid, "Choose another cpu.model."},
+	{"Maximum CPUs greater than", backends.Invalid, "Give the VM fewer processors: see cpu.max_cores."},
+	{"cpuset.cpus", backends.Precondition, "The VM is bound to processors that the host does not have: see cpu.affinity."},
 	{"No more available PCI slots", backends.Exhausted, "The running VM has no free slot for another device. Stop and start it, which makes room for more, or apply the change with a restart."},
 	{"Unable to find any firmware", backends.Unsupported, "Install the UEFI firmware (package ovmf or edk2-ovmf) on the host."},
 	{"Unable to find any master var store", backends.Unsupported, "Install the UEFI firmware (package ovmf or edk2-ovmf) on the host."},
@@ -217,6 +243,10 @@ var texts = []struct {
 	{"client socket is closed", backends.Transient, ""},
 	{"End of file while reading data", backends.Transient, ""},
 	{"No such file or directory", backends.Precondition, "A file that the VM or the storage needs is missing on the host."},
+	{"unexpectedly closed the monitor", backends.Precondition, noQEMU},
+	{"exited while connecting to monitor", backends.Precondition, noQEMU},
+	{"exited prior to exec", backends.Precondition, noQEMU},
+	{"unable to execute QEMU command", backends.Precondition, "QEMU refuses it; its log on the host, /var/log/libvirt/qemu/NAME.log, may say more."},
 }
 
 // general are the numbers under which libvirt passes on somebody else's words.
@@ -226,11 +256,13 @@ var general = map[libvirt.ErrorNumber]bool{
 	libvirt.ErrSystemError:      true,
 	libvirt.ErrOperationTimeout: true,
 	libvirt.ErrOperationInvalid: true,
-	libvirt.ErrOpenFailed:       true,
-	libvirt.ErrReadFailed:       true,
-	libvirt.ErrWriteFailed:      true,
-	libvirt.ErrCallFailed:       true,
-	libvirt.ErrRPC:              true,
+
+	libvirt.ErrConfigUnsupported: true,
+	libvirt.ErrOpenFailed:        true,
+	libvirt.ErrReadFailed:        true,
+	libvirt.ErrWriteFailed:       true,
+	libvirt.ErrCallFailed:        true,
+	libvirt.ErrRPC:               true,
 }
 
 var remedies = map[libvirt.ErrorNumber]string{

@@ -61,6 +61,23 @@ func TestClassifyAnswers(t *testing.T) {
 		{libvirt.ErrSystemError, "unable to connect to server at 'b:16509': Connection refused", backends.Transient},
 		{libvirt.ErrRPC, "internal error: client socket is closed", backends.Transient},
 		{libvirt.ErrInternalError, "internal error: something else", backends.Internal},
+
+		// As libvirt 9 with QEMU 7.2 refused to start VMs.
+		{libvirt.ErrInternalError, "internal error: qemu unexpectedly closed the monitor: qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory", backends.Exhausted},
+		{libvirt.ErrOperationFailed, "operation failed: guest CPU doesn't match specification: missing features: vme,rdseed", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: Unknown CPU model nonesuch", backends.Invalid},
+		{libvirt.ErrConfigUnsupported, "unsupported configuration: Emulator '/usr/bin/qemu-system-x86_64' does not support machine type 'pc-q35-99'", backends.Invalid},
+		{libvirt.ErrConfigUnsupported, "unsupported configuration: Emulator '/usr/bin/qemu-system-x86_64' does not support virt type 'kvm'", backends.Precondition},
+		{libvirt.ErrConfigUnsupported, "unsupported configuration: spice defaultMode secure requested in XML configuration, but TLS connection is not available", backends.Precondition},
+		{libvirt.ErrSystemError, "Cannot get interface MTU on 'nobr': No such device", backends.Precondition},
+		{libvirt.ErrSystemError, "Unable to get index for interface nodev: No such device", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: qemu unexpectedly closed the monitor: qemu-system-x86_64: -blockdev {}: Image is not in qcow2 format", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: qemu unexpectedly closed the monitor: qemu-system-x86_64: -vnc 203.0.113.7:50: Failed to bind socket: Cannot assign requested address", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: hugetlbfs filesystem is not mounted or disabled by administrator config", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: Process exited prior to exec: libvirt:  error : cannot limit locked memory of process 1 to 104857600: Operation not permitted", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: Child process (tc qdisc add dev vnet1 parent 1:1 handle 2: sfq perturb 10) unexpected exit status 2: Error: Specified qdisc kind is unknown.", backends.Precondition},
+		{libvirt.ErrSystemError, "Unable to write to '/sys/fs/cgroup/cpuset/machine/qemu-25-e.libvirt-qemu/vcpu0/cpuset.cpus': Numerical result out of range", backends.Precondition},
+		{libvirt.ErrInternalError, "internal error: process exited while connecting to monitor: qemu-system-x86_64: something new", backends.Precondition},
 		{4711, "from the future", backends.Internal},
 		{4711, "No space left on device", backends.Exhausted},
 	} {
