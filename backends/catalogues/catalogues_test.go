@@ -19,7 +19,7 @@ var gaps = map[b.Kind][]b.Feature{
 		b.FeatureAlerting, b.FeatureHistoricalMetrics,
 	},
 	b.Libvirt: {
-		b.FeatureStoragePools, b.FeatureVLAN, b.FeatureTemplateDeployment, b.FeatureClone, b.FeatureFullClone,
+		b.FeatureStoragePools, b.FeatureVLAN,
 		b.FeatureSnapshotCreate, b.FeatureSnapshotDelete, b.FeatureSnapshotRevert, b.FeatureSnapshotTree,
 		b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureMetrics, b.FeatureEvents,
 		b.FeatureHealth, b.FeatureConsoleGeneration,

@@ -81,7 +81,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureSnapshotQuiesce: no(later),
 	b.FeatureSnapshotTree:    no(later),
 
-	b.FeatureOVAImport:       no(later),
+	b.FeatureOVAImport:       full("As a template; buses and network cards that QEMU lacks become virtio (sata and e1000e for Windows), and networks the provider's default."),
 	b.FeatureImageDownload:   full("Streamed through the provider into the pool."),
 	b.FeatureContentLibrary:  no("libvirt has no content libraries; a storage pool of images serves."),
 	b.FeatureImageConversion: full("To qcow2 or raw: from qcow2, vmdk and vdi by qemu-img on the host, from vhd and vhdx while the image is streamed."),
@@ -121,7 +121,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureFolders:        no("libvirt has no folders; use tags."),
 	b.FeatureDeferredChange: full("Kept in the domain's persistent definition."),
 	b.FeatureLibvirtOptions: full(),
-	b.FeatureImageFromVM:    no(later),
+	b.FeatureImageFromVM:    full("Copied on the host, of a running VM too."),
 	b.FeatureDiskLimits:     full(),
 	b.FeatureNetworkLimits:  no(later),
 	b.FeatureConsoleOptions: full("vnc, spice where QEMU has it, serial or none. TLS with spice only: for vnc it is a setting of the whole host."),

@@ -87,8 +87,7 @@ func applianceSpec(image backends.ImageSpec, hardware *backends.VMSpec) *backend
 	return vm
 }
 
-// receiveDisks fills the volumes of an appliance's disks from the package, in its order. A disk that
-// the package describes as empty is made empty.
+// receiveDisks fills the volumes of an appliance's disks from the package, in its order.
 func (c *creation) receiveDisks(ctx context.Context, b *blueprint) error {
 	received := map[string]bool{}
 	for {
@@ -116,15 +115,10 @@ func (c *creation) receiveDisks(ctx context.Context, b *blueprint) error {
 		}
 		received[key] = true
 	}
-	for i, v := range c.volumes {
-		if received[v.key] {
-			continue
+	for _, v := range c.volumes {
+		if !received[v.key] {
+			return backends.Errorf(backends.Invalid, "", "", "the package describes a disk %q and has no content for it", v.key)
 		}
-		s, err := c.makeVolume(ctx, v)
-		if err != nil {
-			return err
-		}
-		b.disks[i].source = s
 	}
 	return nil
 }

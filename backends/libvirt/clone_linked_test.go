@@ -82,7 +82,7 @@ func TestLinkedClones(t *testing.T) {
 	}
 	remove(t, b, grandchild)
 	remove(t, b, one)
-	if now := l.Volumes(t, "default"); len(now) != len(volumes)+2+2 { // layers of the source, disks of the flat copy
+	if now := l.Volumes(t, "default"); len(now) != len(volumes)+2 { // the layers of the source
 		t.Errorf("with one linked clone left there are %v", now)
 	}
 	remove(t, b, two)
