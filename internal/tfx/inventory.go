@@ -32,8 +32,8 @@ type Inventory struct {
 	mu      sync.Mutex
 	managed map[backends.ID]bool
 	kept    map[string]bool // snapshots in state, as VM/SNAPSHOT
-	noticed chan struct{}   // closed and replaced when managed grows
-	patient time.Time       // until when a VM is waited for that may be in state
+	noticed chan struct{}   // closed and replaced when one of these grows
+	patient time.Time       // until when something is waited for that may be in state
 	changed bool
 }
 
@@ -59,8 +59,7 @@ func (d *ProviderData) Managed(id backends.ID) {
 	d.inventory.mu.Lock()
 	defer d.inventory.mu.Unlock()
 	d.inventory.managed[id] = true
-	close(d.inventory.noticed)
-	d.inventory.noticed = make(chan struct{})
+	d.inventory.notice()
 }
 
 // ManagedSnapshot says that Terraform has a snapshot in state, by the id of its
@@ -72,6 +71,13 @@ func (d *ProviderData) ManagedSnapshot(id string) {
 	d.inventory.mu.Lock()
 	defer d.inventory.mu.Unlock()
 	d.inventory.kept[id] = true
+	d.inventory.notice()
+}
+
+// notice tells those who wait that something turned up in state.
+func (v *Inventory) notice() {
+	close(v.noticed)
+	v.noticed = make(chan struct{})
 }
 
 // Networks lists what interfaces can be connected to; ok is false where nobody knows.

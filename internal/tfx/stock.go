@@ -3,25 +3,31 @@ package tfx
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// patience is how long a plan waits, once, for a VM to turn up in state:
+// patience is how long a plan waits, once, for something to turn up in state:
 // Terraform reads what it has while it plans what is new.
 const patience = 2 * time.Second
 
-// inState reports whether Terraform has a VM in state. Of one that it does not
-// have yet that is known for sure only after a while, which all who ask share.
+// inState reports whether Terraform has a VM in state.
 func (v *Inventory) inState(ctx context.Context, id backends.ID) bool {
+	return v.turnsUp(ctx, func() bool { return v.managed[id] })
+}
+
+// turnsUp waits until there holds, for as long as all who ask are patient
+// together. there is called with the lock held.
+func (v *Inventory) turnsUp(ctx context.Context, there func() bool) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.patient.IsZero() {
 		v.patient = time.Now().Add(patience)
 	}
-	for !v.managed[id] {
+	for !there() {
 		left := time.Until(v.patient)
 		if left <= 0 || ctx.Err() != nil {
 			return false
@@ -87,14 +93,11 @@ func (v *Inventory) Snapshots(ctx context.Context, id backends.ID) (all []backen
 // StrangeSnapshots are the snapshots of a VM that Terraform does not have in state.
 func (v *Inventory) StrangeSnapshots(ctx context.Context, id backends.ID) []backends.Snapshot {
 	all, _ := v.Snapshots(ctx, id)
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	var strange []backends.Snapshot
-	for _, s := range all {
-		if !v.kept[string(id)+"/"+s.ID] {
-			strange = append(strange, s)
-		}
-	}
+	v.turnsUp(ctx, func() bool {
+		strange = slices.DeleteFunc(slices.Clone(all), func(s backends.Snapshot) bool { return v.kept[string(id)+"/"+s.ID] })
+		return len(strange) == 0
+	})
 	return strange
 }
 

@@ -64,7 +64,7 @@ func (r *Resource) remember(ctx context.Context, c coder, plan *vmschema.VM, id 
 	partial, name, backend, unprotected := *plan, string(id), string(kind), false
 	partial.ID, partial.Backend, partial.Protected = &name, &backend, &unprotected
 	resp.State.Raw = c.encode(ctx, &partial)
-	identify(ctx, resp.Identity, &resp.Diagnostics, id, kind)
+	r.data.Identify(ctx, resp.Identity, &resp.Diagnostics, string(id))
 }
 
 // initialPower is the state to leave a new VM in.

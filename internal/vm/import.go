@@ -3,7 +3,6 @@ package vm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -18,25 +17,15 @@ import (
 // `name=NAME` where a name looks like an id, or by identity. Only the id goes
 // into state; Read adopts the rest.
 func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	asked, kind := req.ID, ""
-	if asked == "" && req.Identity != nil {
-		var want identity
-		resp.Diagnostics.Append(req.Identity.Get(ctx, &want)...)
-		if resp.Diagnostics.HasError() {
-			return
-		}
-		asked, kind = deref(want.ID), deref(want.Backend)
+	asked := r.data.Imported(ctx, req, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	b, info, err := r.data.Connect(ctx)
+	b, _, err := r.data.Connect(ctx)
 	if err != nil {
 		r.data.AddError(&resp.Diagnostics, tfx.Import, err)
-		return
-	}
-	if kind != "" && kind != string(info.Backend) {
-		resp.Diagnostics.AddError("Another hypervisor",
-			fmt.Sprintf("The identity names the backend %q, and this provider is connected to %q. Use the provider configuration of that hypervisor.", kind, info.Backend))
 		return
 	}
 	id, err := find(ctx, b, asked)
@@ -45,7 +34,7 @@ func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequ
 		return
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), string(id))...)
-	identify(ctx, resp.Identity, &resp.Diagnostics, id, info.Backend)
+	r.data.Identify(ctx, resp.Identity, &resp.Diagnostics, string(id))
 }
 
 // find returns the id of the VM that asked means: an id, else a name.

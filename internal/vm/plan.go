@@ -41,7 +41,7 @@ func (r *Resource) planDestruction(ctx context.Context, diags *diag.Diagnostics,
 		return
 	}
 	if refuse(diags, state, "destroyed"); !diags.HasError() {
-		r.warnOfSnapshots(ctx, diags, state)
+		r.warnOfSnapshots(ctx, diags, state, false)
 	}
 }
 
@@ -73,7 +73,7 @@ func (r *Resource) planUpdate(ctx context.Context, c coder, req resource.ModifyP
 	r.data.Managed(id)
 	if replaced := replacement(req.State.Raw, settled, r.origin.decisive(plan)); len(replaced) > 0 {
 		if refuse(c.diags, prior, "replaced"); !c.diags.HasError() {
-			r.warnOfSnapshots(ctx, c.diags, prior)
+			r.warnOfSnapshots(ctx, c.diags, prior, true)
 		}
 		resp.RequiresReplace = append(resp.RequiresReplace, replaced...)
 		return

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +24,8 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	id, kind := backends.ID(deref(prior.ID)), backends.Kind(deref(prior.Backend))
-	identify(ctx, resp.Identity, &resp.Diagnostics, id, cmp.Or(kind, r.data.Kind()))
+	id := backends.ID(deref(prior.ID))
+	r.data.Identify(ctx, resp.Identity, &resp.Diagnostics, string(id))
 	if !r.data.Configured() { // nothing to ask: what state says stays
 		return
 	}

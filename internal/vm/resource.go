@@ -6,12 +6,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 )
 
@@ -49,26 +45,7 @@ func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *res
 
 // IdentitySchema implements resource.ResourceWithIdentity.
 func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
-	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{
-		"id":      identityschema.StringAttribute{RequiredForImport: true, Description: "Id of the VM on its hypervisor."},
-		"backend": identityschema.StringAttribute{OptionalForImport: true, Description: "Kind of hypervisor; it must be the configured one."},
-	}}
-}
-
-// identity is the model of IdentitySchema.
-type identity struct {
-	ID      *string `tfsdk:"id"`
-	Backend *string `tfsdk:"backend"`
-}
-
-// identify writes who a VM is. Terraform before 1.12 knows no identities and
-// ignores it.
-func identify(ctx context.Context, to *tfsdk.ResourceIdentity, diags *diag.Diagnostics, id backends.ID, kind backends.Kind) {
-	if to == nil {
-		return
-	}
-	name, backend := string(id), string(kind)
-	diags.Append(to.Set(ctx, identity{ID: &name, Backend: &backend})...)
+	resp.IdentitySchema = tfx.IdentitySchema("the VM")
 }
 
 // Configure implements resource.ResourceWithConfigure.

@@ -22,22 +22,28 @@ func (r *Resource) obstacles(ctx context.Context, cat backends.Catalogue, id bac
 	return names(all)
 }
 
-// warnOfSnapshots says which snapshots go with a VM that is destroyed. Those that
-// Terraform has in state are in the plan themselves.
-func (r *Resource) warnOfSnapshots(ctx context.Context, diags *diag.Diagnostics, state *vmschema.VM) {
+// warnOfSnapshots says which snapshots go with a VM that is destroyed or replaced.
+// What cannot be known is no reason to refuse that.
+func (r *Resource) warnOfSnapshots(ctx context.Context, diags *diag.Diagnostics, state *vmschema.VM, replaced bool) {
 	if !r.data.Configured() {
 		return
 	}
 	info, err := r.data.Info(ctx)
 	if err != nil || !info.Catalogue.Supports(backends.FeatureSnapshotCreate) {
-		return // what cannot be known is no reason to refuse a destruction
-	}
-	lost := names(r.data.Inventory().StrangeSnapshots(ctx, backends.ID(deref(state.ID))))
-	if len(lost) == 0 {
 		return
 	}
-	diags.AddWarning("Snapshots go with the VM",
-		fmt.Sprintf("VM %q has snapshots that are not in this state: %s. They are destroyed with it.", deref(state.Name), strings.Join(lost, ", ")))
+	id, inventory := backends.ID(deref(state.ID)), r.data.Inventory()
+	if replaced { // snapshots of this state are planned after their VM
+		if all, _ := inventory.Snapshots(ctx, id); len(all) > 0 {
+			diags.AddWarning("Snapshots go with the VM",
+				fmt.Sprintf("VM %q has snapshots: %s. They are destroyed when it is replaced.", deref(state.Name), strings.Join(names(all), ", ")))
+		}
+		return
+	}
+	if lost := inventory.StrangeSnapshots(ctx, id); len(lost) > 0 {
+		diags.AddWarning("Snapshots go with the VM",
+			fmt.Sprintf("VM %q has snapshots that are not in this state: %s. They are destroyed with it.", deref(state.Name), strings.Join(names(lost), ", ")))
+	}
 }
 
 func names(snapshots []backends.Snapshot) []string {

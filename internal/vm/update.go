@@ -54,5 +54,5 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		return
 	}
 	resp.State.Raw = c.applied(ctx, req.Plan.Raw, vm, info.Backend)
-	identify(ctx, resp.Identity, &resp.Diagnostics, id, info.Backend)
+	r.data.Identify(ctx, resp.Identity, &resp.Diagnostics, string(id))
 }

@@ -60,15 +60,8 @@ func or[T any](observed, prior *T) *T {
 	return prior
 }
 
-// orNone is an observed number of which 0 is none. Where there is none it is 0 if
-// there was a number before or 0 was asked for, and null where nobody ever spoke
-// of it.
-func orNone(observed, prior *int64) *int64 {
-	if observed == nil && prior != nil {
-		return new(int64)
-	}
-	return observed
-}
+// orNone is an observed number of which 0 is none, and what is not told is none.
+func orNone(observed *int64) *int64 { return or(observed, new(int64)) }
 
 // value is what p points to, or the zero value.
 func value[T any](p *T) T {

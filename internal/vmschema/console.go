@@ -65,7 +65,7 @@ func flattenConsole(c *backends.ConsoleSpec, prior *Console) *Console {
 		return prior
 	}
 	return &Console{
-		Type: or(c.Type, prior.Type), Address: or(c.Address, prior.Address), Port: orNone(c.Port, prior.Port), TLS: or(c.TLS, prior.TLS),
+		Type: or(c.Type, prior.Type), Address: or(c.Address, prior.Address), Port: orNone(c.Port), TLS: or(c.TLS, prior.TLS),
 		PasswordWOVersion: or(c.PasswordVersion, prior.PasswordWOVersion),
 	}
 }

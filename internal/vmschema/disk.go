@@ -105,7 +105,7 @@ func flattenDisks(vm *backends.VM, prior map[string]*Disk) map[string]*Disk {
 			Format: or(d.Format, p.Format), Policy: or(d.Policy, p.Policy), Bus: or(d.Bus, p.Bus), Cache: or(d.Cache, p.Cache),
 			Discard: or(d.Discard, p.Discard), SSD: or(d.SSD, p.SSD), IOThread: or(d.IOThread, p.IOThread),
 			KeepOnDestroy: or(or(d.KeepOnDestroy, p.KeepOnDestroy), new(bool)), Volume: or(d.Volume, p.Volume),
-			IOPSLimit: orNone(d.IOPSLimit, p.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB, p.ThroughputMiB),
+			IOPSLimit: orNone(d.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB),
 			Device: or(some(status.Device), p.Device), Path: or(some(status.Path), p.Path),
 		}
 	}

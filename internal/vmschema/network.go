@@ -161,9 +161,9 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 	for key, n := range vm.Config.Networks {
 		p, status := value(prior[key]), vm.Networks[key]
 		nic := &NIC{
-			Network: or(n.Network, p.Network), VLAN: orNone(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
+			Network: or(n.Network, p.Network), VLAN: tag(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
 			MAC: or(or(some(status.MAC), n.MAC), p.MAC), MTU: or(n.MTU, p.MTU), Connected: or(n.Connected, p.Connected),
-			Order: or(n.Order, p.Order), Bandwidth: orNone(n.BandwidthMbps, p.Bandwidth), IPv4: p.IPv4, IPv6: p.IPv6,
+			Order: or(n.Order, p.Order), Bandwidth: orNone(n.BandwidthMbps), IPv4: p.IPv4, IPv6: p.IPv6,
 			IPAddresses: addresses(vm, status, p),
 		}
 		if adopting {
@@ -172,6 +172,15 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 		out[key] = nic
 	}
 	return out
+}
+
+// tag is the observed VLAN. An interface without one is shown as 0 where there
+// was a tag before or 0 was asked for, and as null where nobody ever spoke of it.
+func tag(observed, prior *int64) *int64 {
+	if observed == nil && prior != nil {
+		return new(int64)
+	}
+	return observed
 }
 
 // addresses are those that the VM has. A running VM whose agent is silent keeps
