@@ -20,7 +20,6 @@ var gaps = map[b.Kind][]b.Feature{
 	},
 	b.Libvirt: {
 		b.FeatureStoragePools, b.FeatureVLAN,
-		b.FeatureSnapshotCreate, b.FeatureSnapshotDelete, b.FeatureSnapshotRevert, b.FeatureSnapshotTree,
 		b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureMetrics, b.FeatureEvents,
 		b.FeatureHealth, b.FeatureConsoleGeneration,
 	},

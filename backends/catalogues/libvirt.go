@@ -24,6 +24,7 @@ func Libvirt() b.Catalogue {
 			"console.type":          {"vnc", "spice", "serial", "none"},
 		},
 		Lacks:  libvirtLacks,
+		Frozen: libvirtFrozen,
 		Impact: libvirtImpact,
 	}
 }
@@ -74,12 +75,12 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureFullClone:          full("Copied on the host."),
 	b.FeatureVMReconfiguration:  full("Live where QEMU can, else with a restart that the plan announces."),
 
-	b.FeatureSnapshotCreate:  no(later),
-	b.FeatureSnapshotDelete:  no(later),
-	b.FeatureSnapshotRevert:  no(later),
-	b.FeatureSnapshotMemory:  no(later),
-	b.FeatureSnapshotQuiesce: no(later),
-	b.FeatureSnapshotTree:    no(later),
+	b.FeatureSnapshotCreate:  full("External: disks go on in qcow2 layers, so UEFI guests and raw disks have them too. Disks attached by volume are left out."),
+	b.FeatureSnapshotDelete:  full("Layers that nobody needs any more are merged, below a running guest too."),
+	b.FeatureSnapshotRevert:  full("With every libvirt version. Firmware variables and TPM state come back with the memory only."),
+	b.FeatureSnapshotMemory:  full("Not of a VM that has disks attached by volume."),
+	b.FeatureSnapshotQuiesce: full("By the guest agent."),
+	b.FeatureSnapshotTree:    full(),
 
 	b.FeatureOVAImport:       full("As a template; buses and network cards that QEMU lacks become virtio (sata and e1000e for Windows), and networks the provider's default."),
 	b.FeatureImageDownload:   full("Streamed through the provider into the pool."),
@@ -127,6 +128,19 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureConsoleOptions: full("vnc, spice where QEMU has it, serial or none. TLS with spice only: for vnc it is a setting of the whole host."),
 	b.FeatureWatchdog:       full("The i6300esb card."),
 	b.FeatureRNG:            full("On unless it is set to false."),
+}
+
+// libvirtFrozen says what snapshots are in the way of. All else a revert undoes.
+func libvirtFrozen(c b.Change) string {
+	switch c.Path.Generic() {
+	case "name":
+		return "libvirt does not rename a VM that has snapshots"
+	case "disks":
+		if disk, ok := c.From.(b.Disk); c.Action == b.Remove && ok && disk.Volume == nil {
+			return "the snapshots hold content of the disk"
+		}
+	}
+	return ""
 }
 
 // libvirtImpact departs from the portable rules where QEMU can do more or less.

@@ -46,12 +46,27 @@ func (b *Backend) deleteByID(ctx context.Context, id backends.ID, opts backends.
 }
 
 func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, d *domain, opts backends.DeleteOptions) error {
+	if d.mark != nil {
+		own := d.mark.owned()
+		for _, entry := range d.mark.Disks {
+			if !entry.Owned && !d.mark.hasLayers(entry.Key) {
+				delete(own, entry.ref()) // it stays
+			}
+		}
+		if err := b.unshared(ctx, own); err != nil {
+			return err
+		}
+	}
 	err := b.again(ctx, func(l *rpc.Libvirt) error { return l.DomainDestroyFlags(dom, rpc.DomainDestroyDefault) })
 	if err != nil && !answered(err, rpc.ErrOperationInvalid) && backends.CodeOf(err) != backends.NotFound {
 		return err
 	}
 	if d.mark != nil {
-		if err := b.deleteOwned(ctx, d.mark, opts.KeepDisks); err != nil {
+		stay, err := b.keepWhole(ctx, dom, d, opts.KeepDisks)
+		if err != nil {
+			return err
+		}
+		if err := b.deleteOwned(ctx, d.mark, opts.KeepDisks, stay...); err != nil {
 			return err
 		}
 		if err := b.restoreForCleanup(ctx, d); err != nil {
@@ -65,13 +80,32 @@ func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, d *domain, opts 
 	return err
 }
 
-// deleteOwned removes the volumes that go with a VM, and its seed.
-func (b *Backend) deleteOwned(ctx context.Context, m *mark, keep []string) error {
+// deleteOwned removes the volumes that go with a VM: disks other than those kept, layers other than of the disks
+// layered, the memory of snapshots, and the seed.
+func (b *Backend) deleteOwned(ctx context.Context, m *mark, keep []string, layered ...string) error {
 	for _, d := range m.Disks {
 		if !d.Owned || d.Keep || slices.Contains(keep, d.Key) && !d.Retired {
 			continue
 		}
 		if err := b.deleteVolume(ctx, storage.Ref{Pool: d.Pool, Name: d.Volume}); err != nil {
+			return err
+		}
+	}
+	for _, l := range slices.Backward(m.Layers) {
+		entry := m.disk(l.Key)
+		theirs := entry != nil && !entry.Owned // what is not ours was merged to be whole, or stays
+		if slices.Contains(layered, l.Key) || theirs {
+			continue
+		}
+		if err := b.deleteVolume(ctx, l.ref()); err != nil {
+			return err
+		}
+	}
+	for _, s := range m.Snapshots {
+		if s.Volume == "" {
+			continue
+		}
+		if err := b.deleteVolume(ctx, s.ref()); err != nil {
 			return err
 		}
 	}

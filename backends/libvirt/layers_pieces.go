@@ -58,13 +58,12 @@ func (t *tidying) readOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	others, err := t.above(ctx, all, func(v storage.Volume) bool { return t.volumes[v.Path] == nil && t.volumes[v.Backing] != nil })
 	t.outside = map[string]bool{}
-	for _, v := range all {
-		if t.volumes[v.Path] == nil && v.Backing != "" {
-			t.outside[v.Backing] = true
-		}
+	for _, v := range others {
+		t.outside[v.Backing] = true
 	}
-	return nil
+	return err
 }
 
 // allVolumes lists the volumes of all pools. What cannot be read is left out: nobody can

@@ -115,6 +115,9 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 	if err := refuse(cat, e.from, e.to, changes); err != nil {
 		return err
 	}
+	if err := e.admitFrozen(ctx, cat, changes); err != nil {
+		return err
+	}
 	if err := e.admitMemory(changes); err != nil {
 		return err
 	}
@@ -154,6 +157,20 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 		}
 	}
 	return nil
+}
+
+// admitFrozen refuses what snapshots are in the way of.
+func (e *edit) admitFrozen(ctx context.Context, cat backends.Catalogue, changes []backends.Change) error {
+	i := slices.IndexFunc(changes, func(c backends.Change) bool { return cat.FrozenBy(c) != "" })
+	if i < 0 {
+		return nil
+	}
+	names, err := e.snapshotNames(ctx, e.dom, 0)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return backends.Errorf(backends.Precondition, "", "", "to %s is not possible while the VM has snapshots (%s): %s",
+		changes[i], strings.Join(names, ", "), cat.FrozenBy(changes[i])).At(changes[i].Path).Advise("Delete the snapshots first.")
 }
 
 // touched leaves of a spec what changes are about, for validation: what a VM has already,

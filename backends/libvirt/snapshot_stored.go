@@ -81,6 +81,21 @@ func (s *storedSnapshot) definitions() []*libvirtxml.Domain {
 	return all
 }
 
+// next is a copy of the definition that the VM's next start would have used.
+func (s *storedSnapshot) next() (*domain, error) {
+	all := s.definitions()
+	if len(all) == 0 {
+		return nil, backends.Errorf(backends.Internal, "", "", "libvirt does not know what the VM was")
+	}
+	x := *all[len(all)-1]
+	x.XMLName.Local = "domain"
+	text, err := x.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("read the snapshot: %w", err)
+	}
+	return parseDomain(text)
+}
+
 // holds reports whether the snapshot's disks are what lies at a path.
 func (s *storedSnapshot) holds(path string) bool {
 	for _, x := range s.definitions() {
