@@ -51,6 +51,7 @@ type example struct {
 
 var examples = []example{
 	{dir: "provider"},
+	{dir: "resources/virtrigaud_clone", provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_image", files: []string{"appliance.qcow2"}, provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_disk", provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_snapshot", provider: "libvirt = {}"},
