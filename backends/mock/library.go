@@ -22,7 +22,7 @@ func (in *arrival) libraryItem() (image, error) {
 	im, ok := items[in.source.LibraryItem]
 	switch {
 	case !ok:
-		return image{}, refusal(backends.NotFound, "library_item", "there is no library item %q", in.source.LibraryItem).
+		return image{}, refusal(backends.NotFound, "content_library", "there is no library item %q", in.source.LibraryItem).
 			Advise("The items are %s.", strings.Join(sortedKeys(items), ", "))
 	case im.Kind != in.kind && (im.Kind != "disk" || in.kind != "template"):
 		return image{}, refusal(backends.Invalid, "kind", "library item %q is of kind %q, not %q", in.source.LibraryItem, im.Kind, in.kind)

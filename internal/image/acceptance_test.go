@@ -218,7 +218,7 @@ func TestAccImage_planErrors(t *testing.T) {
 		name, body string
 		says       []string
 	}{
-		{"no source", ``, []string{"neither url nor local_path"}},
+		{"no source", ``, []string{"none of url, local_path, vm_id and content_library"}},
 		{"two sources", `
   url        = "` + url + `"
   local_path = "disk.raw"`, []string{"both url and local_path", "local_path = "}},
@@ -246,9 +246,6 @@ func TestAccImage_planErrors(t *testing.T) {
 		{"disk as ISO", `
   local_path = "disk.raw"
   kind       = "iso"`, []string{"not an ISO", `kind = "disk"`}},
-		{"conversion", `
-  local_path    = "disk.raw"
-  target_format = "qcow2"`, []string{"does not convert images", `target_format = "qcow2"`}},
 		{"empty name", `
   url  = "` + url + `"
   name = ""`, []string{`name = ""`}},

@@ -32,6 +32,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
+	r.provider.Identify(ctx, resp.Identity, &resp.Diagnostics, plan.ID.ValueString())
 	resp.Diagnostics.Append(keepLocalFingerprint(ctx, resp.Private, local)...)
 }
 
@@ -42,6 +43,20 @@ func (r *Resource) create(ctx context.Context, plan *model) (local string, err e
 	if err != nil {
 		return "", err
 	}
+	if plan.Kind.IsUnknown() {
+		plan.Kind = plan.defaultKind()
+	}
+	r.provider.Changing()
+	if !plan.file() {
+		img, err := backend.ImportImage(logProgress(ctx), plan.spec(""), backends.ImageSource{
+			VM: backends.ID(plan.VMID.ValueString()), LibraryItem: plan.LibraryItem.ValueString(),
+		})
+		if err != nil {
+			return "", err
+		}
+		plan.created(img, "", img.Fingerprint)
+		return "", nil
+	}
 	s, err := plan.source()
 	if err != nil {
 		return "", err
@@ -51,11 +66,7 @@ func (r *Resource) create(ctx context.Context, plan *model) (local string, err e
 	if err != nil {
 		return "", err
 	}
-	from := backends.ImageSource{URL: s.URL, Open: s.open}
-	if !s.Checksum.IsZero() {
-		from.Checksum = s.Checksum.String()
-	}
-	img, err := backend.ImportImage(logProgress(ctx), plan.spec(fingerprint), from)
+	img, err := backend.ImportImage(logProgress(ctx), plan.spec(fingerprint), s.imageSource())
 	if err != nil {
 		if backends.CodeOf(err) == backends.Canceled || backends.CodeOf(err) == backends.Timeout {
 			return "", err
@@ -64,4 +75,16 @@ func (r *Resource) create(ctx context.Context, plan *model) (local string, err e
 	}
 	plan.created(img, s.found, fingerprint)
 	return s.local, nil
+}
+
+// imageSource is how a driver gets at the file.
+func (s *source) imageSource() backends.ImageSource {
+	if s.kind == kindOVA {
+		return backends.ImageSource{OpenAppliance: s.openPackage}
+	}
+	from := backends.ImageSource{URL: s.URL, Open: s.open}
+	if !s.Checksum.IsZero() {
+		from.Checksum = s.Checksum.String()
+	}
+	return from
 }

@@ -26,6 +26,7 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 
 	backend, _, err := r.provider.Connect(ctx)
 	if err == nil {
+		r.provider.Changing()
 		err = backend.DeleteImage(ctx, state.ID.ValueString())
 	}
 	if err != nil && backends.CodeOf(err) != backends.NotFound {

@@ -20,3 +20,12 @@ func named(err error, op string, m *model) error {
 	}
 	return &c
 }
+
+// at blames an attribute where the driver blames none.
+func at(err error, path backends.Path) error {
+	var e *backends.Error
+	if errors.As(err, &e) && e.Path == "" {
+		return e.At(path)
+	}
+	return err
+}

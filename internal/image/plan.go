@@ -32,6 +32,9 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !r.planKind(ctx, req, resp, &plan, &prior, creating) {
+		return
+	}
 	if creating {
 		r.planCreation(ctx, &plan, &resp.Diagnostics)
 		return
@@ -48,6 +51,26 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		resp.RequiresReplace = append(resp.RequiresReplace, tfx.Path(d.replace))
 	}
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("fingerprint"), d.fingerprint)...)
+}
+
+// planKind settles the kind, which the configuration may leave to the name of the file. Another kind is
+// another image.
+func (r *Resource) planKind(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse, plan, prior *model, creating bool) (ok bool) {
+	var configured types.String
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("kind"), &configured)...)
+	if resp.Diagnostics.HasError() {
+		return false
+	}
+	if configured.IsNull() {
+		if plan.Kind = plan.defaultKind(); plan.Kind.IsUnknown() && !creating {
+			plan.Kind = prior.Kind
+		}
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("kind"), plan.Kind)...)
+	}
+	if !creating && !plan.Kind.IsUnknown() && !prior.Kind.IsNull() && !plan.Kind.Equal(prior.Kind) {
+		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("kind"))
+	}
+	return !resp.Diagnostics.HasError()
 }
 
 // decision is what becomes of the content.
@@ -101,6 +124,9 @@ func decide(ctx context.Context, prior, plan *model, previous string) (decision,
 // present is the fingerprint of the planned source as far as it can be had
 // without a transfer: "" where only that would tell.
 func present(ctx context.Context, plan *model, moved bool, previous string) (string, error) {
+	if !plan.file() {
+		return "", nil
+	}
 	s, err := plan.source()
 	if err != nil {
 		return "", err
@@ -131,6 +157,10 @@ func firstChanged(prior, plan *model) backends.Path {
 		return "url"
 	case !prior.LocalPath.Equal(plan.LocalPath) && !plan.LocalPath.IsNull():
 		return "local_path"
+	case !prior.VMID.Equal(plan.VMID) && !plan.VMID.IsNull():
+		return "vm_id"
+	case !prior.LibraryItem.Equal(plan.LibraryItem) && !plan.LibraryItem.IsNull():
+		return "content_library"
 	case !prior.Checksum.Equal(plan.Checksum):
 		return "checksum"
 	}
@@ -143,6 +173,10 @@ func firstUnknown(plan *model) backends.Path {
 		return "url"
 	case plan.LocalPath.IsUnknown():
 		return "local_path"
+	case plan.VMID.IsUnknown():
+		return "vm_id"
+	case plan.LibraryItem.IsUnknown():
+		return "content_library"
 	case plan.Checksum.IsUnknown():
 		return "checksum"
 	}
@@ -159,6 +193,7 @@ func (r *Resource) planCreation(ctx context.Context, plan *model, diags *diag.Di
 		r.provider.AddError(diags, tfx.Plan, err)
 		return
 	}
+	r.planVM(ctx, plan, diags)
 	findings := backends.Check(info.Catalogue, &backends.VMSpec{}, &backends.VMSpec{}, plan.requirements(), backends.CheckOptions{})
 	tfx.AddFindings(diags, findings)
 	if err := storageExists(ctx, backend, plan.Storage); err != nil {
@@ -169,16 +204,33 @@ func (r *Resource) planCreation(ctx context.Context, plan *model, diags *diag.Di
 	}
 }
 
+// planVM finds the VM that the image is made from.
+func (r *Resource) planVM(ctx context.Context, plan *model, diags *diag.Diagnostics) {
+	if plan.VMID.IsNull() || plan.VMID.IsUnknown() {
+		return
+	}
+	if _, missing := r.provider.Inventory().VM(ctx, plan.VMID.ValueString()); missing {
+		diags.AddAttributeError(path.Root("vm_id"), "There is no such VM",
+			fmt.Sprintf("The hypervisor has no VM %q, which image %q is to be made from. Give the id of a VM, such as virtrigaud_vm.NAME.id.", plan.VMID.ValueString(), plan.Name.ValueString()))
+	}
+}
+
 // requirements is what the image asks of the hypervisor.
 func (m *model) requirements() []backends.Change {
 	var all []backends.Change
 	need := func(at backends.Path, f backends.Feature) {
 		all = append(all, backends.Change{Path: at, Action: backends.Add, Feature: f})
 	}
-	if m.LocalPath.IsNull() {
-		need("url", backends.FeatureImageDownload)
-	} else {
-		need("local_path", backends.FeatureImageDownload)
+	at := m.attribute()
+	switch {
+	case at == "vm_id":
+		need(at, backends.FeatureImageFromVM)
+	case at == "content_library":
+		need(at, backends.FeatureContentLibrary)
+	case m.Kind.ValueString() == kindOVA:
+		need(at, backends.FeatureOVAImport)
+	default:
+		need(at, backends.FeatureImageDownload)
 	}
 	if m.Kind.ValueString() == kindISO {
 		need("kind", backends.FeatureCDROM)
@@ -197,6 +249,13 @@ func (m *model) inspect(ctx context.Context, cat backends.Catalogue) error {
 	}
 	s.catalogue = cat
 	s.Checksum = diskimage.Checksum{} // nothing is transferred, so nothing can be checked
+	if s.kind == kindOVA {
+		a, err := s.openPackage(ctx)
+		if err != nil {
+			return err
+		}
+		return a.Close()
+	}
 	content, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -206,10 +265,10 @@ func (m *model) inspect(ctx context.Context, cat backends.Catalogue) error {
 
 // convertible refuses a conversion where the configuration says both formats.
 func (m *model) convertible(cat backends.Catalogue) error {
-	s := source{found: m.Format.ValueString(), targetFormat: m.TargetFormat.ValueString(), catalogue: cat}
-	if s.found == "" {
+	if m.Format.IsNull() || m.Format.IsUnknown() {
 		return nil
 	}
+	s := source{found: m.Format.ValueString(), targetFormat: m.TargetFormat.ValueString(), catalogue: cat}
 	s.URL, s.Path = m.URL.ValueString(), m.LocalPath.ValueString()
 	return s.convertible()
 }

@@ -18,6 +18,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	r.provider.Identify(ctx, resp.Identity, &resp.Diagnostics, state.ID.ValueString())
 	if !r.provider.Configured() { // nothing to ask: what state says stays
 		return
 	}

@@ -1,6 +1,6 @@
-// Package image is the resource virtrigaud_image: a disk or ISO image that is
-// streamed from a URL or a local file to the hypervisor, verified on the way,
-// and not transferred again while its content stays the same.
+// Package image is the resource and the data source virtrigaud_image: a disk or ISO
+// image, a virtual appliance or a template. Files are streamed to the hypervisor, verified on the
+// way, and not transferred again while their content stays the same.
 package image
 
 import (
@@ -26,6 +26,7 @@ type Resource struct {
 
 var (
 	_ resource.ResourceWithConfigure      = (*Resource)(nil)
+	_ resource.ResourceWithIdentity       = (*Resource)(nil)
 	_ resource.ResourceWithImportState    = (*Resource)(nil)
 	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
 	_ resource.ResourceWithValidateConfig = (*Resource)(nil)
@@ -42,4 +43,9 @@ func (r *Resource) Metadata(_ context.Context, req resource.MetadataRequest, res
 // Configure takes the connection from the provider.
 func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.provider = tfx.FromConfigure(req.ProviderData, &resp.Diagnostics)
+}
+
+// IdentitySchema implements resource.ResourceWithIdentity.
+func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = tfx.IdentitySchema("the image")
 }

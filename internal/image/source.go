@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/diskimage"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/ovf"
 )
 
 // source is where an image comes from and what it has to be. Its configuration
@@ -24,10 +25,23 @@ type source struct {
 	found string // format of the content, set by open
 }
 
-// source is the source that m describes.
+// attribute is the one that says where the image comes from.
+func (m *model) attribute() backends.Path {
+	switch {
+	case !m.LocalPath.IsNull():
+		return "local_path"
+	case !m.VMID.IsNull():
+		return "vm_id"
+	case !m.LibraryItem.IsNull():
+		return "content_library"
+	}
+	return "url"
+}
+
+// source is the file that m describes.
 func (m *model) source() (*source, error) {
 	s := &source{
-		attribute:    "url",
+		attribute:    m.attribute(),
 		kind:         m.Kind.ValueString(),
 		format:       m.Format.ValueString(),
 		targetFormat: m.TargetFormat.ValueString(),
@@ -35,7 +49,6 @@ func (m *model) source() (*source, error) {
 	s.URL = m.URL.ValueString()
 	if s.URL == "" {
 		s.Path = m.LocalPath.ValueString()
-		s.attribute = "local_path"
 	}
 	sum, err := diskimage.ParseChecksum(m.Checksum.ValueString())
 	if err != nil {
@@ -82,6 +95,25 @@ func (s *source) open(ctx context.Context) (*backends.Content, error) {
 	return content, nil
 }
 
+// openPackage opens a virtual appliance.
+func (s *source) openPackage(ctx context.Context) (*backends.Appliance, error) {
+	a, err := ovf.Open(ctx, s.Source)
+	if err != nil {
+		return nil, s.blame(err)
+	}
+	if err := s.unchanged(ctx); err != nil {
+		a.Close() //nolint:errcheck // nothing was written
+		return nil, err
+	}
+	s.found = kindOVA
+	next := a.Next
+	a.Next = func(ctx context.Context) (string, *backends.Content, error) {
+		key, content, err := next(ctx)
+		return key, content, s.blame(err)
+	}
+	return a, nil
+}
+
 func (s *source) content(ctx context.Context, img *diskimage.Image) (*backends.Content, error) {
 	if err := s.unchanged(ctx); err != nil {
 		return nil, err
@@ -126,8 +158,8 @@ func (s *source) accept(found diskimage.Format) error {
 	}
 	switch {
 	case found == diskimage.OVA:
-		return invalid(s.attribute, "%s is an OVA archive", s.Source).
-			Advise("Take the disk out of the archive, or publish it as qcow2 or raw.")
+		return invalid("kind", "%s is an OVA archive, not %s", s.Source, article(s.kind)).
+			Advise(`Set kind = "ova".`)
 	case s.kind == kindISO && s.found != kindISO:
 		return invalid("kind", "%s is a %s image, not an ISO", s.Source, s.found).
 			Advise(`Set kind = "disk". If it is an optical image that is not recognised, set format = "iso".`)
@@ -151,6 +183,13 @@ func (s *source) convertible() error {
 		return e.Advise("Leave target_format out, or convert the file beforehand: qemu-img convert -O %s. %s", s.targetFormat, support.Note)
 	}
 	return nil
+}
+
+func article(kind string) string {
+	if kind == kindISO {
+		return "an ISO"
+	}
+	return "a disk"
 }
 
 // plain reports whether any bytes can be in a format: nothing in them tells.
@@ -194,7 +233,7 @@ var codes = map[diskimage.Kind]backends.Code{
 	diskimage.Damaged:     backends.Invalid,
 }
 
-// blame finds the attribute that an error of the transfer is about.
+// blame finds the attribute that an error of the transfer is about. blame(nil) is nil, and io.EOF itself.
 func (s *source) blame(err error) error {
 	if diskimage.KindOf(err) == diskimage.Mismatch {
 		return blame(err, "checksum")

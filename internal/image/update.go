@@ -21,10 +21,12 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	}
 	plan.observedAs(&state)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
+	r.provider.Identify(ctx, resp.Identity, &resp.Diagnostics, plan.ID.ValueString())
 }
 
 // observedAs fills what the plan left open from the state.
 func (m *model) observedAs(state *model) {
+	m.Kind = settle(m.Kind, state.Kind.ValueString())
 	m.Format = settle(m.Format, state.Format.ValueString())
 	m.TargetFormat = settle(m.TargetFormat, state.TargetFormat.ValueString())
 	m.Storage = settle(m.Storage, state.Storage.ValueString())

@@ -75,6 +75,9 @@ func drain(t testing.TB, a *backends.Appliance) (all []disk, err error) {
 			return all, err
 		}
 		content, err := io.ReadAll(c.Reader)
+		if err == nil {
+			err = c.Reader.Close()
+		}
 		if err != nil {
 			return all, err
 		}

@@ -101,6 +101,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		capabilities.NewDataSource,
+		image.NewDataSource,
 		inventory.NewHosts,
 		inventory.NewNetworks,
 		inventory.NewStorages,
