@@ -11,6 +11,7 @@ var errorCases = []Case{
 	{Name: "errors/info", Run: info},
 	{Name: "errors/invalid_values", Run: invalidValues},
 	{Name: "errors/values_not_taken", Run: valuesNotTaken},
+	{Name: "errors/lacking_attributes", Run: lackingAttributes},
 	{
 		Name: "errors/injected", Run: injected,
 		Lacks: func(h *Harness) string {
@@ -84,6 +85,49 @@ func valuesNotTaken(t *testing.T, e *Env) {
 		}
 		t.Run(path, func(t *testing.T) {
 			e.refuseCreate(t, e.With(edit), backends.Invalid)
+		})
+	}
+}
+
+// lackingAttributes asks for each attribute that the catalogue says cannot be had
+// although its feature can: the plan and the driver refuse it by its path.
+func lackingAttributes(t *testing.T, e *Env) {
+	one := func() *int64 { return new(int64(1)) }
+	probes := map[string]func(*backends.VMSpec){
+		"cpu.model":              func(s *backends.VMSpec) { s.CPU.Model = new("host-model") },
+		"cpu.hot_add":            func(s *backends.VMSpec) { s.CPU.HotAdd = new(true) },
+		"cpu.affinity":           func(s *backends.VMSpec) { s.CPU.Affinity = new("0") },
+		"cpu.reservation_mhz":    func(s *backends.VMSpec) { s.CPU.ReservationMHz = one() },
+		"cpu.limit_mhz":          func(s *backends.VMSpec) { s.CPU.LimitMHz = new(int64(1000)) },
+		"cpu.shares":             func(s *backends.VMSpec) { s.CPU.Shares = new(int64(1000)) },
+		"memory.hot_add":         func(s *backends.VMSpec) { s.Memory.HotAdd = new(true) },
+		"memory.reservation_mib": func(s *backends.VMSpec) { s.Memory.ReservationMiB = new(int64(256)) },
+		"memory.limit_mib":       func(s *backends.VMSpec) { s.Memory.LimitMiB = new(int64(512)) },
+		"memory.shares":          func(s *backends.VMSpec) { s.Memory.Shares = new(int64(1000)) },
+		"memory.ballooning":      func(s *backends.VMSpec) { s.Memory.Ballooning = new(true) },
+		"disks.iops_limit":       withSecondDisk(backends.Disk{SizeGiB: one(), IOPSLimit: new(int64(100))}),
+		"disks.throughput_mib":   withSecondDisk(backends.Disk{SizeGiB: one(), ThroughputMiB: new(int64(10))}),
+		"disks.iothread":         withSecondDisk(backends.Disk{SizeGiB: one(), IOThread: new(true)}),
+		"disks.ssd":              withSecondDisk(backends.Disk{SizeGiB: one(), SSD: new(true)}),
+		"networks.mtu":           withNIC(backends.NIC{MTU: new(int64(1400))}),
+		"console.address":        func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Address: new("127.0.0.1")} },
+		"console.port":           func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Port: new(int64(5901))} },
+		"console.tls":            func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{TLS: new(true)} },
+		"console.password_wo_version": func(s *backends.VMSpec) {
+			s.Console = &backends.ConsoleSpec{Password: new("x"), PasswordVersion: one()}
+		},
+	}
+	for path, why := range e.Catalogue.Lacks {
+		t.Run(path, func(t *testing.T) {
+			edit, ok := probes[path]
+			if !ok {
+				t.Fatalf("the suite has no probe that asks for %s (%s)", path, why)
+			}
+			err := e.refuseCreate(t, e.With(edit), backends.Unsupported, backends.Invalid)
+			if err.Path.Generic() != path {
+				t.Errorf("the error blames %s: %v", err.Path, err)
+			}
+			wantNamed(t, err, why)
 		})
 	}
 }

@@ -20,14 +20,15 @@ func TestConformance(t *testing.T) {
 	l.DirPool(t, "second")
 	l.UseOVS(t)
 	t.Cleanup(func() { l.AssertEmpty(t) })
+	connect := func(t *testing.T) backends.Backend {
+		b, err := libvirt.Open(t.Context(), libvirt.Config{Config: conn.Config{URI: l.URI()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
 	backendtest.Run(t, backendtest.Harness{
-		New: func(t *testing.T) backends.Backend {
-			b, err := libvirt.Open(t.Context(), libvirt.Config{Config: conn.Config{URI: l.URI()}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return b
-		},
+		New: connect,
 		Seed: backendtest.Seed{
 			Network:       libvirtlab.Network,
 			SecondNetwork: libvirtlab.StaticNetwork,
@@ -37,6 +38,7 @@ func TestConformance(t *testing.T) {
 			StaticGateway: "192.168.150.1",
 			Storage:       libvirtlab.Pool,
 			SecondStorage: "second",
+			Template:      makeTemplate(t, connect(t)),
 		},
 		BootImage: func(t *testing.T, b backends.Backend) string { return importTiny(t, l, b) },
 		Traits:    backendtest.Traits{RealGuest: true, Slow: true},
@@ -70,4 +72,36 @@ func importTiny(t *testing.T, l *libvirtlab.Lab, b backends.Backend) string {
 		}
 	})
 	return image.ID
+}
+
+// makeTemplate makes a template as a team has one before its first plan.
+func makeTemplate(t *testing.T, b backends.Backend) string {
+	t.Helper()
+	one := int64(1)
+	memory, network := int64(256), libvirtlab.Network
+	id, err := b.CreateVM(t.Context(), &backends.VMSpec{
+		Name: "golden-source", CPU: backends.CPU{Cores: &one}, Memory: backends.Memory{SizeMiB: &memory},
+		Disks:    map[string]backends.Disk{"root": {SizeGiB: &one}},
+		Networks: map[string]backends.NIC{"lan": {Network: &network}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "golden"
+	image, err := b.ImportImage(t.Context(), backends.ImageSpec{Name: name, Kind: "template"}, backends.ImageSource{VM: id})
+	if err == nil {
+		err = b.DeleteVM(t.Context(), id, backends.DeleteOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.DeleteImage(context.WithoutCancel(t.Context()), image.ID); err != nil {
+			t.Errorf("delete the template: %v", err)
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return name
 }
