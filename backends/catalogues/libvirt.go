@@ -106,7 +106,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureHealth:            no(later),
 	b.FeatureAlerting:          no("libvirt raises no alarms."),
 	b.FeatureHistoricalMetrics: no("libvirt keeps no history."),
-	b.FeatureConsoleGeneration: no(later),
+	b.FeatureConsoleGeneration: full("The same as console_url."),
 	b.FeatureAgentIntegration:  full("Addresses by agent or DHCP lease, else from the host's ARP table (not proved: the libvirt of the tests cannot read it); operating system by agent."),
 
 	b.FeatureUEFI:           full("With firmware variables of its own for each VM."),
