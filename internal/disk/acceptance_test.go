@@ -192,7 +192,7 @@ func TestAccDisk_refused(t *testing.T) {
 		refusal("name = \"a/b\"\nsize_gib = 2", `must not contain a slash`),
 		refusal("name = \"\"\nsize_gib = 2", `name = ""`),
 		refusal(small+`format = "vdi"`, `format.*value must be one of`),
-		refusal(small+`policy = "gold"`, `Storage Policies is not supported by mock.*policy = "gold"`),
+		refusal(small+`policy = "gold"`, `Storage Policies is not supported by libvirt.*policy = "gold"`, `imitate = "libvirt"`),
 		refusal(small+`format = "vmdk"`, `format = "vmdk".*format is "vmdk"; the libvirt backend takes qcow2, raw`, `imitate = "libvirt"`),
 		refusal(small+`provisioning = "eager_zeroed"`, `provisioning = "eager_zeroed".*provisioning is "eager_zeroed"`, `imitate = "libvirt"`),
 		{

@@ -38,10 +38,18 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		}
 		return
 	}
-	if why := replacement(&prior, &plan); why != "" {
+	guessed, bad := req.Private.GetKey(ctx, guessedKey)
+	diags.Append(bad...)
+	if why := replacement(&prior, &plan, string(guessed) == "true"); why != "" {
+		resp.RequiresReplace = append(resp.RequiresReplace, path.Root(why))
 		refuse(diags, &prior, "replaced")
 		announce(diags, &prior, why)
 		return
+	}
+	if !plan.Provisioning.Equal(prior.Provisioning) {
+		diags.AddAttributeWarning(path.Root("provisioning"), "The disk stays as it is",
+			fmt.Sprintf("Disk %q was imported, and that it is %s was concluded from the space that it takes. What the configuration says is believed instead, and nothing is changed. "+
+				"To have the disk made anew, without its data, use -replace.", prior.Name.ValueString(), prior.Provisioning.ValueString()))
 	}
 	switch size, had := plan.SizeGiB, prior.SizeGiB.ValueInt64(); {
 	case size.IsUnknown():
@@ -74,8 +82,13 @@ func announce(diags *diag.Diagnostics, prior *model, why string) {
 	diags.AddAttributeWarning(path.Root(why), "This change loses the disk's data", detail)
 }
 
+// guessedKey is where Read notes of an imported disk that its provisioning was
+// concluded from the space that it takes. A configuration that says otherwise is
+// believed: no disk is to be lost for a guess.
+const guessedKey = "provisioning_guessed"
+
 // replacement returns the attribute that makes another disk, or "".
-func replacement(prior, plan *model) string {
+func replacement(prior, plan *model, guessed bool) string {
 	for _, a := range []struct {
 		name     string
 		was, now attr.Value
@@ -86,7 +99,7 @@ func replacement(prior, plan *model) string {
 		{"provisioning", prior.Provisioning, plan.Provisioning},
 		{"policy", prior.Policy, plan.Policy},
 	} {
-		if !a.now.Equal(a.was) {
+		if !a.now.Equal(a.was) && (!guessed || a.name != "provisioning") {
 			return a.name
 		}
 	}

@@ -41,6 +41,9 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		r.data.AddError(&resp.Diagnostics, tfx.Read, backends.Wrap(err, "read", backends.DiskObject(state.ID.ValueString())))
 		return
 	}
+	if state.Name.IsNull() { // imported
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, guessedKey, []byte("true"))...)
+	}
 	state.complete(v)
 	state.observe(v)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)

@@ -61,7 +61,7 @@ func (r *Resource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *r
 				MarkdownDescription: "When the storage spends the space: `thin`, as it is written; `thick`, at once; `eager_zeroed`, at once and overwritten with zeros. Unset: the hypervisor's choice.",
 				Optional:            true, Computed: true,
 				Validators:    []validator.String{stringvalidator.OneOf("thin", "thick", "eager_zeroed")},
-				PlanModifiers: fixed,
+				PlanModifiers: kept, // see ModifyPlan
 			},
 			"policy": schema.StringAttribute{
 				MarkdownDescription: "Storage policy of the disk, where the hypervisor has such.",

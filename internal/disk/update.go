@@ -26,6 +26,9 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 			return
 		}
 	}
+	if !plan.Provisioning.Equal(prior.Provisioning) { // no longer a guess
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, guessedKey, []byte("false"))...)
+	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
 	r.data.Identify(ctx, resp.Identity, &resp.Diagnostics, prior.ID.ValueString())
 }
