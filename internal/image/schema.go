@@ -90,7 +90,7 @@ func (r *Resource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *r
 				Validators: []validator.String{checksumValidator{}},
 			},
 			"format": schema.StringAttribute{
-				MarkdownDescription: "Format of the file: `qcow2`, `raw`, `vmdk`, `vdi`, `vhd`, `vhdx` or `iso`. Unset: found by content. " +
+				MarkdownDescription: "Format of the file: `qcow2`, `raw`, `vmdk`, `vdi`, `vhd`, `vhdx` or `iso`. Unset: found by content, or, where the content was on the hypervisor already and the file was not read, that of the image there. " +
 					"Set: the content must be in this format; `raw` and `iso` also override what the content looks like, since a raw disk may hold anything. " +
 					"Only for the kinds `disk` and `iso` with `url` or `local_path`.",
 				Optional:      true,
