@@ -124,7 +124,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureLibvirtOptions: full(),
 	b.FeatureImageFromVM:    full("Copied on the host, of a running VM too."),
 	b.FeatureDiskLimits:     full(),
-	b.FeatureNetworkLimits:  no(later),
+	b.FeatureNetworkLimits:  partial("Each direction is bounded by the host's kernel, on Open vSwitch by the switch. Proved on Open vSwitch and as configuration: the kernel of the tests has no queueing disciplines."),
 	b.FeatureConsoleOptions: full("vnc, spice where QEMU has it, serial or none. TLS with spice only: for vnc it is a setting of the whole host."),
 	b.FeatureWatchdog:       full("The i6300esb card."),
 	b.FeatureRNG:            full("On unless it is set to false."),

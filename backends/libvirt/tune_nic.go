@@ -19,11 +19,12 @@ func setBandwidth(d *libvirtxml.DomainInterface, mbps *int64) {
 	}
 	d.Bandwidth = nil
 	if *mbps > 0 {
-		average := int(*mbps) * kilobytesPerMbps
-		d.Bandwidth = &libvirtxml.DomainInterfaceBandwidth{
-			Inbound:  &libvirtxml.DomainInterfaceBandwidthParams{Average: &average},
-			Outbound: &libvirtxml.DomainInterfaceBandwidthParams{Average: ptr(average)},
+		// Open vSwitch guarantees the average and bounds by the peak.
+		bound := func() *libvirtxml.DomainInterfaceBandwidthParams {
+			n := int(*mbps) * kilobytesPerMbps
+			return &libvirtxml.DomainInterfaceBandwidthParams{Average: &n, Peak: ptr(n)}
 		}
+		d.Bandwidth = &libvirtxml.DomainInterfaceBandwidth{Inbound: bound(), Outbound: bound()}
 	}
 }
 
@@ -51,10 +52,10 @@ func (e *edit) limitNIC(ctx context.Context, c backends.Change) error {
 	if i < 0 {
 		return backends.Errorf(backends.Precondition, "", "", "the VM has no network interface %q any more", c.Key).At(c.Path)
 	}
-	mac, average := macOf(&e.d.xml.Devices.Interfaces[i]), uint32(deref(e.to.Networks[c.Key].BandwidthMbps)*kilobytesPerMbps) //nolint:gosec // validated
-	params := []rpc.TypedParam{
-		{Field: "inbound.average", Value: *rpc.NewTypedParamValueUint(average)},
-		{Field: "outbound.average", Value: *rpc.NewTypedParamValueUint(average)},
+	mac, rate := macOf(&e.d.xml.Devices.Interfaces[i]), uint32(deref(e.to.Networks[c.Key].BandwidthMbps)*kilobytesPerMbps) //nolint:gosec // validated
+	var params []rpc.TypedParam
+	for _, field := range []string{"inbound.average", "inbound.peak", "outbound.average", "outbound.peak"} {
+		params = append(params, rpc.TypedParam{Field: field, Value: *rpc.NewTypedParamValueUint(rate)})
 	}
 	return at(e.again(ctx, func(l *rpc.Libvirt) error {
 		return l.DomainSetInterfaceParameters(e.dom, mac, params, uint32(both))
