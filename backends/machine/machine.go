@@ -48,14 +48,12 @@ type CreateOptions struct {
 // other VMs have are waited for. An id next to an error is a VM that exists in
 // part.
 func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clone *backends.CloneSpec, opts CreateOptions) (backends.ID, []Warning, error) {
-	var (
-		id  backends.ID
-		err error
-	)
+	var id backends.ID
 	if clone != nil {
 		spec = &clone.Spec
 	}
-	if err := awaitVolumes(ctx, b, "", spec.Name, spec.Disks); err != nil {
+	release, err := getVolumes(ctx, b, "", spec.Name, spec.Disks)
+	if err != nil {
 		return "", nil, err
 	}
 	if clone != nil {
@@ -63,6 +61,7 @@ func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clon
 	} else {
 		id, err = b.CreateVM(ctx, spec)
 	}
+	release()
 	if id != "" && opts.Created != nil {
 		opts.Created(id)
 	}

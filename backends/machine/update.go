@@ -36,9 +36,11 @@ func Apply(ctx context.Context, b backends.Backend, id backends.ID, u Update) er
 		return err
 	}
 	object := backends.VMObject(vm.Config.Name)
-	if err := awaitVolumes(ctx, b, id, vm.Config.Name, attachments(u.Changes)); err != nil {
+	release, err := getVolumes(ctx, b, id, vm.Config.Name, attachments(u.Changes))
+	if err != nil {
 		return err // before anything is stopped for it
 	}
+	defer release()
 	if u.Power == backends.Stopped && vm.Power != backends.Stopped {
 		// Going down anyway: every change is then a cold one.
 		if err := SetPower(ctx, b, id, backends.Stopped, u.Stop); err != nil {

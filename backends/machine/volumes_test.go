@@ -80,7 +80,7 @@ func TestADiskIsNotWaitedForForever(t *testing.T) {
 				defer cancel()
 				started := time.Now()
 				err := test.call(ctx, h)
-				if backends.CodeOf(err) != backends.Locked || !strings.Contains(err.Error(), `disk "pool/data" is attached to VM "web" (2)`) {
+				if backends.CodeOf(err) != backends.Locked || !strings.Contains(err.Error(), `disk "pool/data" is attached to VM "web" (id 2, `) {
 					t.Errorf("got %v", err)
 				}
 				if waited := time.Since(started); waited > volumeTime || waited > test.within {
@@ -100,14 +100,50 @@ func TestNothingIsWaitedForInVain(t *testing.T) {
 	run(t, &h.fake, func(ctx context.Context) {
 		started := time.Now()
 		h.until = started.Add(time.Hour)
-		if err := awaitVolumes(ctx, h, "1", "web", disks); err != nil {
-			t.Error(err)
-		}
-		if err := awaitVolumes(ctx, &h.fake, "2", "web", disks); err != nil { // its GetDisk answers Unsupported
-			t.Error(err)
+		for id, b := range map[backends.ID]backends.Backend{"1": h, "2": &h.fake} { // of which the last has no disks to read
+			release, err := getVolumes(ctx, b, id, "web", disks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			release()
 		}
 		if time.Since(started) > 0 {
 			t.Errorf("waited %s", time.Since(started))
+		}
+	})
+}
+
+// Two VMs that want one disk at the same time: the second sees that the first has
+// it, however long the first took to be made.
+func TestOneDiskIsNotGivenToTwo(t *testing.T) {
+	volume := "pool/data"
+	disks := map[string]backends.Disk{"data": {Volume: &volume}}
+	h := &holding{holder: "1"}
+	run(t, &h.fake, func(ctx context.Context) {
+		release, err := getVolumes(ctx, h, "", "first", disks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := make(chan error, 2)
+		go func() {
+			_, err := getVolumes(ctx, h, "", "second", disks)
+			refused <- err
+		}()
+		time.Sleep(time.Minute) // of the test's clock
+		h.until = time.Now().Add(time.Hour)
+		release()
+		if err := <-refused; err == nil || !strings.Contains(err.Error(), `VM "second": disk "pool/data" is attached to VM "web" (id 1`) {
+			t.Errorf("the second got %v", err)
+		}
+
+		h.until = time.Time{}
+		release, err = getVolumes(ctx, h, "", "third", disks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		if _, err := getVolumes(ctx, h, "", "fourth", disks); err == nil || !strings.Contains(err.Error(), `is attached to VM "third" (which is getting it)`) {
+			t.Errorf("the fourth got %v", err)
 		}
 	})
 }

@@ -79,6 +79,7 @@ func (r *Resource) planUpdate(ctx context.Context, c coder, req resource.ModifyP
 		return
 	}
 	step := newTransition(prior, plan, config)
+	r.data.Powering(id, step.power)
 	policy := backends.RestartPolicy(deref(plan.RestartPolicy))
 	if connected {
 		opts := backends.CheckOptions{Running: step.running(), Policy: policy, Snapshots: r.obstacles(ctx, info.Catalogue, id, step.changes)}
