@@ -26,13 +26,14 @@ const product = "terraform-provider-virtrigaud mock"
 // that writing one VM of a thousand costs little more than writing the bytes.
 type encoder struct {
 	machines map[*machine][]byte
-	size     int // that the next text will about have
+	tasks    map[string][]byte // by id: what has ended does not change
+	size     int               // that the next text will about have
 }
 
 // encode writes a world as JSON, one VM a line, without what is empty.
 func (e *encoder) encode(w *world) ([]byte, error) {
 	rest := *w
-	rest.Machines = nil
+	rest.Machines, rest.Tasks = nil, nil
 	head, err := json.Marshal(compact(reflect.ValueOf(file{Version: formatVersion, Product: product, world: rest})))
 	if err != nil {
 		return nil, err
@@ -40,7 +41,22 @@ func (e *encoder) encode(w *world) ([]byte, error) {
 	var out bytes.Buffer
 	out.Grow(e.size)
 	out.Write(bytes.TrimSuffix(head, []byte("}")))
-	out.WriteString(",\n\"Machines\":{")
+	out.WriteString(",\n\"Tasks\":[")
+	tasks := make(map[string][]byte, len(w.Tasks))
+	for i, t := range w.Tasks {
+		text, ok := e.tasks[t.ID]
+		if !ok {
+			if text, err = json.Marshal(compact(reflect.ValueOf(t))); err != nil {
+				return nil, err
+			}
+		}
+		tasks[t.ID] = text
+		if i > 0 {
+			out.WriteString(",\n")
+		}
+		out.Write(text)
+	}
+	out.WriteString("],\n\"Machines\":{")
 	texts := make(map[*machine][]byte, len(w.Machines))
 	separator := "\n"
 	for _, id := range sortedKeys(w.Machines) {
@@ -63,7 +79,7 @@ func (e *encoder) encode(w *world) ([]byte, error) {
 		separator = ",\n"
 	}
 	out.WriteString("}}\n")
-	e.machines, e.size = texts, out.Len()+out.Len()/8
+	e.machines, e.tasks, e.size = texts, tasks, out.Len()+out.Len()/8
 	return out.Bytes(), nil
 }
 

@@ -1,6 +1,7 @@
 package mock
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,18 @@ import (
 
 // SlowDown changes how long each call takes.
 func (b *Backend) SlowDown(latency time.Duration) { b.options.Latency = latency }
+
+// LockFile holds a state file as another process does that writes it.
+func LockFile(ctx context.Context, stateFile string) (unlock func(), err error) {
+	return lockFile(ctx, systemClock{}, stateFile+".lock")
+}
+
+// Waiting counts the changes that wait for the state file.
+func (b *Backend) Waiting() int {
+	b.store.waiting.mu.Lock()
+	defer b.store.waiting.mu.Unlock()
+	return len(b.store.waiting.queue)
+}
 
 // Pretend changes what the Backend claims.
 func (b *Backend) Pretend(edit func(*backends.Catalogue)) { edit(&b.catalogue) }

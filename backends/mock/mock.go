@@ -84,7 +84,7 @@ func New(options Options) (*Backend, error) {
 		faults:  newInjector(options.Seed, options.Faults),
 		changed: make(chan struct{}),
 	}
-	b.store = store{path: options.StateFile, clock: options.Clock, fill: b.fill}
+	b.store = store{path: options.StateFile, clock: options.Clock, fill: b.fill, turn: make(chan struct{}, 1)}
 	b.tasks.prefix = "task"
 	if options.StateFile == "" {
 		b.store.world = newWorld(options.Seed)

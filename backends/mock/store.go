@@ -1,11 +1,13 @@
 package mock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -22,6 +24,19 @@ type store struct {
 	seen  os.FileInfo // the file that world was read from; nil: none
 	stale bool        // world is not what the file says
 	enc   encoder
+
+	turn    chan struct{} // full while somebody writes the file
+	waiting struct {
+		mu    sync.Mutex
+		queue []*request
+	}
+}
+
+// request is a change that waits to be made and kept.
+type request struct {
+	ctx    context.Context //nolint:containedctx // of the caller, who waits
+	change func(*world) error
+	done   chan error // gets one answer, once the request was taken from the queue
 }
 
 // view calls look with the world as it is now. Look must not change it.
@@ -44,6 +59,44 @@ func (s *store) update(ctx context.Context, change func(*world) error) error {
 		defer s.mu.Unlock()
 		return change(s.world)
 	}
+	// The file is written whole, so that changes which come while it is being
+	// written wait, and whoever is next writes them all at once.
+	r := &request{ctx: ctx, change: change, done: make(chan error, 1)}
+	s.waiting.mu.Lock()
+	s.waiting.queue = append(s.waiting.queue, r)
+	s.waiting.mu.Unlock()
+	select {
+	case err := <-r.done:
+		return err
+	case s.turn <- struct{}{}:
+		err := s.keep(ctx)
+		<-s.turn
+		if err != nil && s.withdraw(r) {
+			return err
+		}
+	case <-ctx.Done():
+		if s.withdraw(r) {
+			return ctx.Err()
+		}
+	}
+	return <-r.done // somebody took it, and answers when the file is written
+}
+
+// withdraw takes a request back; false means that it was taken.
+func (s *store) withdraw(r *request) bool {
+	s.waiting.mu.Lock()
+	defer s.waiting.mu.Unlock()
+	i := slices.Index(s.waiting.queue, r)
+	if i < 0 {
+		return false
+	}
+	s.waiting.queue = slices.Delete(s.waiting.queue, i, i+1)
+	return true
+}
+
+// keep makes all changes that wait, writes the file once, and answers. An error
+// means that it took none.
+func (s *store) keep(ctx context.Context) error {
 	unlock, err := lockFile(ctx, s.clock, s.path+".lock")
 	if err != nil {
 		return err
@@ -54,29 +107,42 @@ func (s *store) update(ctx context.Context, change func(*world) error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := change(s.world); err != nil {
-		return err
+	s.waiting.mu.Lock()
+	batch := s.waiting.queue
+	s.waiting.queue = nil
+	s.waiting.mu.Unlock()
+	errs, changed := make([]error, len(batch)), false
+	for i, r := range batch {
+		if errs[i] = r.ctx.Err(); errs[i] == nil {
+			errs[i] = r.change(s.world)
+		}
+		changed = changed || errs[i] == nil
 	}
-	if err := s.write(); err != nil {
-		s.stale = true // what is on disk counts
-		return err
+	if changed {
+		err = s.write()
+	}
+	s.stale = err != nil // then what is on disk counts
+	for i, r := range batch {
+		r.done <- cmp.Or(errs[i], err)
 	}
 	return nil
 }
 
-// refresh reads the state file again where another process wrote it.
+// refresh reads the state file again where another process wrote it. It looks at
+// the file with the lock held, so that what this process writes meanwhile is not
+// taken for another's.
 func (s *store) refresh() error {
-	info, err := os.Stat(s.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		info = nil
-	case err != nil:
-		return s.problem("read", err)
+	s.mu.RLock()
+	_, fresh, err := s.look()
+	s.mu.RUnlock()
+	if err != nil || fresh {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.world != nil && !s.stale && sameFile(info, s.seen) {
-		return nil
+	info, fresh, err := s.look()
+	if err != nil || fresh {
+		return err
 	}
 	w := newWorld(0)
 	if info != nil {
@@ -94,6 +160,18 @@ func (s *store) refresh() error {
 	return nil
 }
 
+// look reports whether the world is what the file says.
+func (s *store) look() (info os.FileInfo, fresh bool, err error) {
+	info, err = os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		info = nil
+	case err != nil:
+		return nil, false, s.problem("read", err)
+	}
+	return info, s.world != nil && !s.stale && sameFile(info, s.seen), nil
+}
+
 func sameFile(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -101,7 +179,9 @@ func sameFile(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// write puts the world in the place of the state file, whole or not at all.
+// write puts the world in the place of the state file, whole or not at all. It
+// does not wait for the disk: a process that dies loses nothing, and a machine
+// that does loses a world that was only pretended.
 func (s *store) write() (err error) {
 	data, err := s.enc.encode(s.world)
 	if err != nil {
@@ -118,9 +198,6 @@ func (s *store) write() (err error) {
 		}
 	}()
 	if _, err := f.Write(data); err != nil {
-		return s.problem("write", err)
-	}
-	if err := f.Sync(); err != nil {
 		return s.problem("write", err)
 	}
 	if err := f.Close(); err != nil {

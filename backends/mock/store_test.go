@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,51 @@ func TestStateFileIsShared(t *testing.T) {
 	all, err := open(t, mock.Options{StateFile: file}).ListVMs(ctx, backends.VMFilter{})
 	if err != nil || len(all) != 2*each+1 {
 		t.Errorf("%d VMs were kept (%v), want %d", len(all), err, 2*each+1)
+	}
+}
+
+// TestChangesWaitTogether: what comes while another process has the file is kept
+// in one go, each change with its own outcome.
+func TestChangesWaitTogether(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mock.json")
+	b := open(t, mock.Options{StateFile: file})
+	create(t, b, spec("taken"))
+	unlock, err := mock.LockFile(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	type outcome struct {
+		name string
+		err  error
+	}
+	outcomes := make(chan outcome, 8)
+	ctx := t.Context()
+	begin := func(ctx context.Context, name string, s *backends.VMSpec) {
+		go func() { _, err := b.CreateVM(ctx, s); outcomes <- outcome{name, err} }()
+	}
+	for i := range 6 {
+		begin(ctx, "good", spec(fmt.Sprint("good-", i)))
+	}
+	begin(ctx, "bad", spec("bad", func(s *backends.VMSpec) { s.Memory.SizeMiB = new(int64(1)) }))
+	begin(gone, "gone", spec("gone"))
+	for b.Waiting() < 8 {
+		runtime.Gosched()
+	}
+	cancel()
+	if first := <-outcomes; first.name != "gone" || backends.CodeOf(first.err) != backends.Canceled {
+		t.Errorf("%s ended first: %v", first.name, first.err)
+	}
+	unlock()
+	for range 7 {
+		o := <-outcomes
+		if want := map[string]backends.Code{"bad": backends.Invalid}[o.name]; backends.CodeOf(o.err) != want {
+			t.Errorf("%s: %v", o.name, o.err)
+		}
+	}
+	all, err := open(t, mock.Options{StateFile: file}).ListVMs(t.Context(), backends.VMFilter{})
+	if err != nil || len(all) != 7 {
+		t.Errorf("%d VMs were kept (%v), want 7", len(all), err)
 	}
 }
 
