@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
@@ -29,7 +30,7 @@ func (b *Backend) createAppliance(ctx context.Context, spec backends.ImageSpec, 
 	defer unlock()
 	pack, err := open(ctx)
 	if err != nil {
-		return "", err
+		return "", packageError(err)
 	}
 	defer pack.Close() //nolint:errcheck // read to its end, or given up
 	vm := applianceSpec(spec, &pack.Hardware)
@@ -96,7 +97,7 @@ func (c *creation) receiveDisks(ctx context.Context, b *blueprint) error {
 			break
 		}
 		if err != nil {
-			return err
+			return packageError(err)
 		}
 		i := slices.IndexFunc(c.volumes, func(v newVolume) bool { return v.key == key })
 		if i < 0 || received[key] {
@@ -121,4 +122,16 @@ func (c *creation) receiveDisks(ctx context.Context, b *blueprint) error {
 		}
 	}
 	return nil
+}
+
+// packageError is an error of a package's source as the cause of a failed import.
+func packageError(err error) error {
+	var e *backends.Error
+	if !errors.As(err, &e) || e.Op == "" || e.Err == nil {
+		return err
+	}
+	out := *e
+	out.Op, out.Object = "", ""
+	out.Err = fmt.Errorf("%s: %w", strings.Replace(e.Summary(), "Unable", "unable", 1), e.Err)
+	return &out
 }

@@ -81,7 +81,7 @@ func TestAppliance(t *testing.T) {
 		end   error
 		code  backends.Code
 	}{
-		"broken manifest": {map[string]string{"root": disk, "disk2": disk}, backends.Errorf(backends.Invalid, "", "", "the manifest says otherwise"), backends.Invalid},
+		"broken manifest": {map[string]string{"root": disk, "disk2": disk}, backends.Errorf(backends.Invalid, "verify", "the package", "the manifest says otherwise"), backends.Invalid},
 		"missing disk":    {map[string]string{"root": disk}, backends.Errorf(backends.Invalid, "", "", "the package lacks disk2.vmdk"), backends.Invalid},
 		"not told of":     {map[string]string{"root": disk}, io.EOF, backends.Invalid},
 		"interrupt":       {map[string]string{"root": disk}, context.Canceled, backends.Canceled},
@@ -90,6 +90,9 @@ func TestAppliance(t *testing.T) {
 			_, err := b.ImportImage(t.Context(), spec, backends.ImageSource{OpenAppliance: appliance(t, c.disks, c.end)})
 			if backends.CodeOf(err) != c.code || c.end != io.EOF && !strings.Contains(err.Error(), c.end.Error()[strings.LastIndex(c.end.Error(), ":")+1:]) { //nolint:errorlint // the very one
 				t.Errorf("the error is %v", err)
+			}
+			if !strings.Contains(err.Error(), "router") {
+				t.Errorf("the error does not name the image: %v", err)
 			}
 			l.AssertEmpty(t)
 		})
