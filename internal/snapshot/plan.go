@@ -37,16 +37,17 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("id"), &id)...)
 		r.data.ManagedSnapshot(id.ValueString())
 	}
-	if req.Plan.Raw.IsNull() || req.Plan.Raw.Equal(req.State.Raw) {
-		return
-	}
 	var plan, prior model
 	diags := &resp.Diagnostics
-	diags.Append(req.Plan.Get(ctx, &plan)...)
 	creating := req.State.Raw.IsNull()
 	if !creating {
 		diags.Append(req.State.Get(ctx, &prior)...)
+		r.data.ManagedSnapshot(prior.ID.ValueString())
 	}
+	if req.Plan.Raw.IsNull() || req.Plan.Raw.Equal(req.State.Raw) {
+		return
+	}
+	diags.Append(req.Plan.Get(ctx, &plan)...)
 	if diags.HasError() || !creating && plan.replaces(&prior) {
 		return // for a replacement Terraform asks once more, as for a creation
 	}
@@ -116,10 +117,17 @@ func (r *Resource) check(ctx context.Context, diags *diag.Diagnostics, plan *mod
 	case errors.Is(err, backends.ErrNotFound):
 		diags.AddAttributeError(path.Root("vm_id"), "No such VM",
 			fmt.Sprintf("%s has no VM with the id %q. vm_id is what virtrigaud_vm has as id.", info.Backend, plan.VMID.ValueString()))
-	case err == nil && vm.Power == backends.Stopped && plan.Memory.ValueBool():
+	case err == nil && plan.Memory.ValueBool() && r.stopped(vm):
 		diags.AddAttributeError(path.Root("memory"), "The VM does not run",
-			fmt.Sprintf("VM %q is stopped, so it has no memory to keep. Start it, or leave memory out.", vm.Config.Name))
+			fmt.Sprintf("VM %q is stopped then, so it has no memory to keep. Start it, or leave memory out.", vm.Config.Name))
 	}
+}
+
+// stopped reports whether a VM is stopped when the snapshot is taken. The plan may
+// switch it before.
+func (r *Resource) stopped(vm *backends.VM) bool {
+	planned := r.data.Inventory().Powered(vm.ID)
+	return planned == backends.Stopped || planned == "" && vm.Power == backends.Stopped
 }
 
 // announce says what a revert loses.

@@ -47,6 +47,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		r.data.AddError(&resp.Diagnostics, tfx.Read, err)
 		return
 	}
+	r.data.ManagedSnapshot(state.ID.ValueString())
 	if state.adopting() {
 		state.adopt(s)
 	}

@@ -41,6 +41,10 @@ func TestAccSnapshot_refused(t *testing.T) {
 		plan(nobody, `No such VM.*vm_id = "nobody"`),
 		{Config: m.Config(web(`power_state = "stopped"`))},
 		plan(web(`power_state = "stopped"`)+snap("a", "memory = true"), `The VM does not run.*memory = true.*"web" is stopped`),
+		// The same plan may switch the VM.
+		{Config: m.Config(web(`power_state = "running"`) + snap("a", "memory = true"))},
+		plan(web(`power_state = "stopped"`)+snap("a", "memory = true")+snap("b", "memory = true"), `The VM does not run.*memory = true`),
+		{Config: m.Config(web(`power_state = "stopped"`))},
 		apply(web(`power_state = "stopped"`)+snap("a", "quiesce = true"), `Unable to create snapshot "a".*quiesce = true.*precondition`),
 		// Not known to be stopped at plan: the VM is made in the same apply.
 		{Config: m.Config("")},

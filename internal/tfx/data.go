@@ -38,7 +38,7 @@ type ProviderData struct {
 // wanted. kind is the driver that open makes; version is the provider's own.
 func NewProviderData(kind backends.Kind, version string, open func(context.Context) (backends.Backend, error)) *ProviderData {
 	d := &ProviderData{kind: kind, version: version, open: open, gate: make(chan struct{}, 1)}
-	d.inventory = &Inventory{data: d, managed: map[backends.ID]bool{}, kept: map[string]bool{}, noticed: make(chan struct{})}
+	d.inventory = &Inventory{data: d, managed: map[backends.ID]bool{}, kept: map[string]bool{}, power: map[backends.ID]backends.PowerState{}, noticed: make(chan struct{})}
 	return d
 }
 

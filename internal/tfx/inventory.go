@@ -31,9 +31,10 @@ type Inventory struct {
 
 	mu      sync.Mutex
 	managed map[backends.ID]bool
-	kept    map[string]bool // snapshots in state, as VM/SNAPSHOT
-	noticed chan struct{}   // closed and replaced when one of these grows
-	patient time.Time       // until when something is waited for that may be in state
+	kept    map[string]bool                     // snapshots in state, as VM/SNAPSHOT
+	power   map[backends.ID]backends.PowerState // that a plan asks for
+	noticed chan struct{}                       // closed and replaced when one of these grows
+	patient time.Time                           // until when something is waited for that may be in state
 	changed bool
 }
 
@@ -72,6 +73,24 @@ func (d *ProviderData) ManagedSnapshot(id string) {
 	defer d.inventory.mu.Unlock()
 	d.inventory.kept[id] = true
 	d.inventory.notice()
+}
+
+// Powering says in which state a plan leaves a VM; "" is the one that it is in. It
+// may be called on nil.
+func (d *ProviderData) Powering(id backends.ID, state backends.PowerState) {
+	if d == nil {
+		return
+	}
+	d.inventory.mu.Lock()
+	defer d.inventory.mu.Unlock()
+	d.inventory.power[id] = state
+}
+
+// Powered returns what Powering was told of a VM, "" where that was nothing.
+func (v *Inventory) Powered(id backends.ID) backends.PowerState {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.power[id]
 }
 
 // notice tells those who wait that something turned up in state.
