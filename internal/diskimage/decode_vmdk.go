@@ -214,6 +214,12 @@ func (d *vmdkDecoder) inflate(in []byte, guest int64) (p []byte, err error) {
 	if err == nil {
 		n, err = io.ReadFull(d.zr, d.plain)
 	}
+	if err == nil { // its checksum comes behind it
+		var more [1]byte
+		if _, err = d.zr.Read(more[:]); err == io.EOF {
+			err = nil
+		}
+	}
 	want := min(d.grain, d.f.virtual-guest)
 	if err == io.ErrUnexpectedEOF && int64(n) >= want { // the last grain may end with the disk
 		err = nil
