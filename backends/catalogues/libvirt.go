@@ -20,7 +20,7 @@ func Libvirt() b.Catalogue {
 			"networks.model":        {"virtio", "e1000", "e1000e", "rtl8139"},
 			"cloud_init.datasource": {"nocloud"},
 			"libvirt.domain_type":   {"kvm", "qemu"},
-			"watchdog":              {"reset", "poweroff", "pause", "none"},
+			"watchdog":              {"reset", "poweroff", "pause", "none", ""},
 			"console.type":          {"vnc", "spice", "serial", "none"},
 		},
 		Lacks:  libvirtLacks,
@@ -137,7 +137,7 @@ func libvirtFrozen(c b.Change) string {
 		return "libvirt does not rename a VM that has snapshots"
 	case "disks":
 		if disk, ok := c.From.(b.Disk); c.Action == b.Remove && ok && disk.Volume == nil {
-			return "the snapshots hold content of the disk"
+			return "they can hold content of the disk"
 		}
 	}
 	return ""

@@ -37,10 +37,9 @@ func TestAccVM_unsupported(t *testing.T) {
 		"host":          {`placement = { host = "kvm-2" }`, `Host Placement is not supported by libvirt.*placement\.host`},
 		"customization": {`customization = { hostname = "web" }`, `Guest Customization is not supported by libvirt.*customization`},
 		"device":        {`host_devices = { gpu = { pci = "0000:65:00.0" } }`, `Host Devices is not supported by libvirt.*host_devices\["gpu"\]`},
-		"template":      {`template = "debian-12-template"`, `Template Deployment is not supported by libvirt.*template`},
 		"format":        {`disks = { root = { size_gib = 1, format = "vmdk" } }`, `does not take this value.*disks\["root"\]\.format.*qcow2, raw`},
 		"model":         {`networks = { lan = { model = "vmxnet3" } }`, `does not take this value.*networks\["lan"\]\.model.*rtl8139`},
-		"reservation":   {`cpu = { reservation_mhz = 100 }`, `Resource Reservations is not supported by libvirt.*cpu\.reservation_mhz`},
+		"reservation":   {`cpu = { reservation_mhz = 100 }`, `libvirt does not have this.*cpu\.reservation_mhz.*cpu\.shares`},
 	}
 	lines := map[string]string{"fine": `cpu = { cores = 2 }`}
 	for name, c := range cases {

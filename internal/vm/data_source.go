@@ -39,8 +39,9 @@ func (d *DataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 	attributes["name"] = schema.StringAttribute{
 		MarkdownDescription: "Name of the VM. Exactly one of `id` and `name` is set.", Optional: true, Computed: true,
 	}
+	attributes["guest"] = richGuest(attributes["guest"])
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "A virtual machine that exists, whoever made it. The guest agent is asked once, briefly.",
+		MarkdownDescription: "A virtual machine that exists, whoever made it. The guest agent is asked once, briefly; what it does not tell is null.",
 		Attributes:          attributes,
 	}
 }
@@ -90,5 +91,5 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 		d.data.AddError(&resp.Diagnostics, tfx.Import, err)
 		return
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, vmschema.Observe(vm, info.Backend))...)
+	resp.Diagnostics.Append(describe(ctx, &resp.State, vm, info.Backend, askGuest(ctx, b, vm))...)
 }

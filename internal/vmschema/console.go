@@ -34,10 +34,10 @@ func consoleAttribute() schema.Attribute {
 			"type":    text("Kind of console: `vnc`, `spice`, `serial` (text only, no screen) or `none`. Default: the hypervisor's; on libvirt `vnc`. Changing it restarts a running VM.", oneOf("vnc", "spice", "serial", "none")),
 			"address": address,
 			"port":    integer("Port on which the host listens, 1 to 65535; 0 lets the hypervisor choose a free one at each start. Default: 0. Changing it restarts a running VM.", int64validator.Between(0, 65535)),
-			"tls":     flag("Encrypt the connection, with the certificate that the host has for that. Default: the hypervisor's. Changing it restarts a running VM."),
+			"tls":     flag("Encrypt the connection, with the certificate that the host has for that; libvirt takes it for `spice` only, VNC being a setting of the whole host. Default: the hypervisor's. Changing it restarts a running VM."),
 			"password_wo": schema.StringAttribute{
 				MarkdownDescription: "Password that the console asks for, never kept in plan or state; VNC looks at its first 8 characters. Needs Terraform 1.11 or OpenTofu 1.11. " +
-					"Raise `password_wo_version` to have it set again, which a running VM takes at once; `\"\"` takes it away. Default: none.",
+					"Raise `password_wo_version` to have it set again, which a running VM takes at once; on libvirt the first one restarts it. `\"\"` takes it away. Default: none.",
 				Optional: true, WriteOnly: true, Sensitive: true,
 				Validators: []validator.String{stringvalidator.AlsoRequires(sibling("password_wo_version"))},
 			},

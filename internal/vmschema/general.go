@@ -49,7 +49,7 @@ func generalAttributes() map[string]schema.Attribute {
 		"nested_virtualization": flag("Let the guest run VMs itself. Default: the hypervisor's."),
 		"watchdog": text("What a watchdog does when the guest stops feeding it: `reset`, `poweroff`, `pause`, or `none` for the device alone; `\"\"` takes the device away. "+
 			"The guest needs a service that feeds it. Default: no watchdog. Changing it restarts a running VM.", oneOf("reset", "poweroff", "pause", "none", "")),
-		"rng": flag("A device through which the host gives the guest random numbers (virtio-rng), so that a fresh guest need not wait for them at boot. Default: the hypervisor's. Changing it restarts a running VM."),
+		"rng": flag("A device through which the host gives the guest random numbers (virtio-rng), so that a fresh guest need not wait for them at boot. Default: the hypervisor's; on libvirt true. Changing it restarts a running VM."),
 	}
 }
 

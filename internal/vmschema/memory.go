@@ -29,10 +29,10 @@ func memoryAttribute() schema.Attribute {
 		"hot_add": flag("Let memory grow by modules that are plugged into the running VM. It then has slots for them, which vSphere and Proxmox VE want to know in advance. " +
 			"On libvirt `true` plugs modules of whole 128 MiB and takes none back without a restart, and `false` gives and takes memory through the balloon below `max_mib`, with which the guest must cooperate. " +
 			"Default: the hypervisor's; on libvirt false. Changing it restarts a running VM."),
-		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. Default: none.",
+		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. libvirt takes all of the VM's memory from the host when it starts, whatever the number, or none at 0. Default: none.",
 			int64validator.Between(0, mostMiB)),
 		"limit_mib":  integer("Most memory of the host that the VM may use, in MiB. Default: no limit.", amount),
-		"shares":     integer("Weight against other VMs when memory is short. Default: the hypervisor's.", int64validator.AtLeast(1)),
+		"shares":     integer("Weight against other VMs when memory is short. libvirt cannot weigh memory and refuses it. Default: the hypervisor's.", int64validator.AtLeast(1)),
 		"ballooning": flag("Give the guest a balloon device through which the host takes unused memory back. Default: the hypervisor's."),
 	})
 }
