@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 )
 
 // CloneVM makes a VM from another VM, a template or a snapshot.
@@ -186,6 +187,12 @@ func heritage(s backends.VMSpec) backends.VMSpec {
 	}
 	if s.CloudInit != nil {
 		s.CloudInit.Hostname, s.CloudInit.InstanceID, s.CloudInit.NetworkConfig = nil, nil, nil
+		if meta := s.CloudInit.MetaData; meta != nil {
+			// What cannot be read was no obstacle to the source, and is none here.
+			if rest, err := cloudinit.WithoutIdentity(*meta); err == nil {
+				s.CloudInit.MetaData = some(rest)
+			}
+		}
 	}
 	if s.Console != nil {
 		s.Console.Port, s.Console.Password, s.Console.PasswordVersion = nil, nil, nil

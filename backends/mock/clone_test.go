@@ -57,7 +57,7 @@ func golden(t *testing.T, b *mock.Backend) backends.ID {
 		}
 		s.CloudInit = &backends.CloudInit{
 			Hostname: new("golden-host"), UserData: new("#cloud-config\n"), InstanceID: new("i-1"), NetworkConfig: new("{}"),
-			SSHKeys: []string{"ssh-ed25519 AAAA"},
+			SSHKeys: []string{"ssh-ed25519 AAAA"}, MetaData: new("instance-id: i-9\nlocal-hostname: golden-host\nrole: web\n"),
 		}
 	}))
 	for _, disk := range []string{"root", "data", "vol"} {
@@ -85,7 +85,7 @@ func TestCloneInherits(t *testing.T) {
 			t.Errorf("the clone has %+v", c)
 		}
 		ci := c.CloudInit
-		if ci == nil || ci.Hostname != nil || ci.InstanceID != nil || ci.NetworkConfig != nil || *ci.UserData != "#cloud-config\n" || len(ci.SSHKeys) != 1 {
+		if ci == nil || ci.Hostname != nil || ci.InstanceID != nil || ci.NetworkConfig != nil || strings.TrimSpace(*ci.MetaData) != "role: web" || *ci.UserData != "#cloud-config\n" || len(ci.SSHKeys) != 1 {
 			t.Errorf("the clone's seed is %+v", ci)
 		}
 		for key, n := range c.Networks {

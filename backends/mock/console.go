@@ -22,7 +22,7 @@ func (b *Backend) settleConsole(s *backends.VMSpec) {
 		return
 	}
 	c := value(s.Console)
-	c.Password, c.Port = nil, some(c.Port)
+	c.Password, c.Port = nil, limit(c.Port)
 	c.Type = or(c.Type, *b.accepted("console.type", "vnc"))
 	if screen := *c.Type == "vnc" || *c.Type == "spice"; screen {
 		if b.catalogue.Lacks["console.address"] == "" {

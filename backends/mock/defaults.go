@@ -89,11 +89,11 @@ func (b *Backend) settle(s *backends.VMSpec) {
 	}
 	b.settleConsole(s)
 	for key, d := range s.Disks {
-		d.IOPSLimit, d.ThroughputMiB = some(d.IOPSLimit), some(d.ThroughputMiB)
+		d.IOPSLimit, d.ThroughputMiB = limit(d.IOPSLimit), limit(d.ThroughputMiB)
 		s.Disks[key] = d
 	}
 	for key, n := range s.Networks {
-		n.BandwidthMbps = some(n.BandwidthMbps)
+		n.BandwidthMbps = limit(n.BandwidthMbps)
 		s.Networks[key] = n
 	}
 	if s.CloudInit != nil && s.CloudInit.UserDataVersion != nil {
@@ -101,13 +101,8 @@ func (b *Backend) settle(s *backends.VMSpec) {
 	}
 }
 
-// some is a limit, or nil where it is none.
-func some(p *int64) *int64 {
-	if value(p) == 0 {
-		return nil
-	}
-	return p
-}
+// limit is a limit, or nil where it is none.
+func limit(p *int64) *int64 { return some(value(p)) }
 
 func atLeast(p *int64, least int64) *int64 {
 	if p == nil || *p < least {

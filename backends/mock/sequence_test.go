@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -66,7 +68,7 @@ func (s *sequence) step(t *rapid.T, volumes map[string]bool) error {
 	key := func() string { return rapid.SampledFrom(keys).Draw(t, "key") }
 	switch what := rapid.SampledFrom([]string{
 		"create", "clone", "clone", "snapshot", "snapshot", "revert", "revert", "drop", "delete", "image", "template", "delete image",
-		"disk", "delete disk", "power", "change", "change", "migrate", "resize",
+		"disk", "delete disk", "write", "power", "change", "change", "migrate", "resize",
 	}).Draw(t, "what"); what {
 	case "create":
 		spec := &backends.VMSpec{Name: s.name(), Disks: map[string]backends.Disk{}}
@@ -144,6 +146,8 @@ func (s *sequence) step(t *rapid.T, volumes map[string]bool) error {
 			return s.DeleteDisk(ctx, rapid.SampledFrom(slices.Sorted(maps.Keys(volumes))).Draw(t, "volume"))
 		}
 		return nil
+	case "write":
+		return s.WriteData(ctx, pick("vm"), key(), "file", s.name())
 	case "power":
 		return s.SetPower(ctx, pick("vm"), rapid.SampledFrom([]backends.PowerAction{
 			backends.PowerOn, backends.PowerOff, backends.Suspend, backends.Pause, backends.Resume,
@@ -206,6 +210,53 @@ func TestAnySequence(t *testing.T) {
 			}
 		}
 		s.clear(t, volumes)
+	})
+}
+
+// TestAnySequenceIsKept: whoever opens the state file finds the world as it was left.
+func TestAnySequenceIsKept(t *testing.T) {
+	dir := t.TempDir()
+	files := 0
+	rapid.Check(t, func(t *rapid.T) {
+		files++
+		o := mock.Options{StateFile: filepath.Join(dir, fmt.Sprint(files, ".json"))}
+		b, err := mock.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, volumes := &sequence{Backend: b}, map[string]bool{}
+		for range rapid.IntRange(1, 15).Draw(t, "steps") {
+			_ = s.step(t, volumes)
+		}
+		again, err := mock.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range again.Audit() {
+			t.Error(wrong)
+		}
+		ctx := context.Background()
+		all := func(b *mock.Backend) (left []any) {
+			ids := s.vms(t)
+			vms, err := b.GetVMs(ctx, ids, everything)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range ids {
+				list, err := b.ListSnapshots(ctx, id)
+				left = append(left, *vms[id].VM, list, err)
+				for _, key := range slices.Sorted(maps.Keys(vms[id].VM.Disks)) {
+					data, err := b.ReadData(id, key)
+					left = append(left, data, err)
+				}
+			}
+			images, err := b.ListImages(ctx, "")
+			storages, err2 := b.Storages(ctx)
+			return append(left, images, storages, err, err2, b.Bases())
+		}
+		if was, is := all(b), all(again); !reflect.DeepEqual(was, is) {
+			t.Errorf("the world was\n%+v\nand is\n%+v", was, is)
+		}
 	})
 }
 

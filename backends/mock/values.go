@@ -105,3 +105,12 @@ func value[T any](p *T) T {
 	}
 	return *p
 }
+
+// some returns a pointer to v, or nil for the zero value.
+func some[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
