@@ -114,11 +114,12 @@ func (w *world) through(o origin, stop func(*base) bool) bool {
 	return false
 }
 
-// clonesOf names what shares the content of a VM, sorted.
-func (w *world) clonesOf(id backends.ID) []string {
+// clonesOf names what shares the content of a VM, sorted. A disk that was a
+// linked clone's can have been attached to the VM itself.
+func (w *world) clonesOf(m *machine) []string {
 	var names []string
 	w.users(func(name string, o origin) {
-		if w.through(o, func(b *base) bool { return b.Source == id }) {
+		if name != m.object() && w.through(o, func(b *base) bool { return b.Source == m.ID }) {
 			names = append(names, name)
 		}
 	})
@@ -156,7 +157,7 @@ func (w *world) sweep() {
 
 // inUse refuses to delete a VM whose content others share.
 func (w *world) inUse(m *machine) error {
-	names := w.clonesOf(m.ID)
+	names := w.clonesOf(m)
 	if len(names) == 0 {
 		return nil
 	}

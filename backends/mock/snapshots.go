@@ -289,6 +289,27 @@ func (w *world) restore(m *machine, s snapshot) error {
 	return nil
 }
 
+// DescribeSnapshot changes a snapshot's description.
+func (b *Backend) DescribeSnapshot(ctx context.Context, id backends.ID, snapshotID, description string) error {
+	c, err := b.onSnapshot(id, snapshotID, "DescribeSnapshot", "describe", backends.FeatureSnapshotCreate)
+	if err != nil {
+		return err
+	}
+	return b.write(ctx, c, func(w *world) error {
+		m, err := w.edit(id)
+		if err != nil {
+			return err
+		}
+		s := m.snapshot(snapshotID)
+		if s == nil {
+			return noSnapshot(m, snapshotID)
+		}
+		s.Description = description
+		w.put(m)
+		return nil
+	})
+}
+
 // DeleteSnapshot removes a snapshot. Its children become its parent's.
 func (b *Backend) DeleteSnapshot(ctx context.Context, id backends.ID, snapshotID string, children bool) error {
 	c, err := b.onSnapshot(id, snapshotID, "DeleteSnapshot", "delete", backends.FeatureSnapshotDelete)
