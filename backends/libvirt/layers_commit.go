@@ -59,6 +59,9 @@ func (t *tidying) commit(ctx context.Context, m mergePlan) error {
 
 // committed reads the definition back, in which libvirt has noted what a merge made of a disk.
 func (t *tidying) committed(ctx context.Context, m mergePlan) (err error) {
+	if t.live, err = t.readDomain(ctx, t.dom, 0); err != nil {
+		return err
+	}
 	if t.d, err = t.readDomain(ctx, t.dom, xmlFlags); err != nil || !m.active {
 		return err
 	}

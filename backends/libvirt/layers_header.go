@@ -18,6 +18,7 @@ type header struct {
 	size    int64
 	backing string // path, "" for none
 	empty   bool   // shows nothing but the backing volume's content
+	inside  bool   // there are snapshots inside, which a merge would lose
 }
 
 const (
@@ -50,14 +51,6 @@ func (b *Backend) readHeader(ctx context.Context, ref storage.Ref) (header, erro
 	if !ok {
 		return h, backends.Errorf(backends.Internal, "", "", "the volume %s is no qcow2 image that can be read", ref)
 	}
-	if !h.empty || l1Bytes == 0 {
-		return h, nil
-	}
-	var l1 bytes.Buffer
-	if err := bulk.Download(ctx, vol, l1Offset, l1Bytes, &l1); err != nil {
-		return h, err
-	}
-	h.empty = len(bytes.Trim(l1.Bytes(), "\x00")) == 0
 	if h.backing != "" && !path.IsAbs(h.backing) {
 		v, err := b.store.Get(ctx, ref)
 		if err != nil {
@@ -65,11 +58,19 @@ func (b *Backend) readHeader(ctx context.Context, ref storage.Ref) (header, erro
 		}
 		h.backing = path.Join(path.Dir(v.Path), h.backing)
 	}
+	if h.inside || l1Bytes == 0 {
+		return h, nil
+	}
+	var l1 bytes.Buffer
+	if err := bulk.Download(ctx, vol, l1Offset, l1Bytes, &l1); err != nil {
+		return h, err
+	}
+	h.empty = len(bytes.Trim(l1.Bytes(), "\x00")) == 0
 	return h, nil
 }
 
 // parseHeader reads the fixed part of a qcow2 image. Whether it is empty is for the table at l1Offset to
-// say, where h.empty is set.
+// say.
 func parseHeader(data []byte) (h header, l1Offset, l1Bytes uint64, ok bool) {
 	if len(data) < 72 || string(data[:4]) != qcow2Magic {
 		return h, 0, 0, false
@@ -84,6 +85,6 @@ func parseHeader(data []byte) (h header, l1Offset, l1Bytes uint64, ok bool) {
 	}
 	h.size = int64(min(be.Uint64(data[24:]), 1<<62)) //nolint:gosec // bounded
 	l1Bytes, l1Offset = uint64(be.Uint32(data[36:]))*8, be.Uint64(data[40:])
-	h.empty = be.Uint32(data[60:]) == 0 // no snapshots of its own
+	h.inside = be.Uint32(data[60:]) > 0
 	return h, l1Offset, l1Bytes, true
 }

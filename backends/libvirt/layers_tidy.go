@@ -2,11 +2,13 @@ package libvirt
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	rpc "github.com/digitalocean/go-libvirt"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/conn"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
 
@@ -43,6 +45,7 @@ type tidying struct {
 	*Backend
 	dom       rpc.Domain
 	d         *domain
+	live      *domain // of a running VM
 	up        bool
 	suspended bool
 
@@ -81,6 +84,11 @@ func (t *tidying) read(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if t.up {
+		if t.live, err = t.readDomain(ctx, t.dom, 0); err != nil {
+			return err
+		}
+	}
 	if t.snapshots, err = t.readSnapshots(ctx, t.dom); err != nil {
 		return err
 	}
@@ -94,7 +102,7 @@ func (t *tidying) read(ctx context.Context) (err error) {
 }
 
 // inUse are the paths of the volumes that the VM runs on or will.
-func (t *tidying) inUse(ctx context.Context) (map[string]bool, error) {
+func (t *tidying) inUse() map[string]bool {
 	used := map[string]bool{}
 	note := func(d *domain) {
 		for i := range d.xml.Devices.Disks {
@@ -108,11 +116,7 @@ func (t *tidying) inUse(ctx context.Context) (map[string]bool, error) {
 	}
 	note(t.d)
 	if t.up {
-		live, err := t.readDomain(ctx, t.dom, 0)
-		if err != nil {
-			return nil, err
-		}
-		note(live)
+		note(t.live)
 	}
 	for _, entry := range t.d.mark.Disks {
 		for _, p := range t.volumes {
@@ -121,7 +125,7 @@ func (t *tidying) inUse(ctx context.Context) (map[string]bool, error) {
 			}
 		}
 	}
-	return used, nil
+	return used
 }
 
 // needed reports whether a snapshot holds a volume.
@@ -152,10 +156,7 @@ func (t *tidying) dropMemory(ctx context.Context) error {
 
 // dropLeaves deletes the volumes that nobody needs.
 func (t *tidying) dropLeaves(ctx context.Context) error {
-	used, err := t.inUse(ctx)
-	if err != nil {
-		return err
-	}
+	used := t.inUse()
 	dropped := false
 	for again := true; again; {
 		again = false
@@ -182,9 +183,12 @@ func (t *tidying) next() (mergePlan, bool) {
 	var found []mergePlan
 	for _, entry := range t.d.mark.Disks {
 		chain := t.chain(entry.Key)
+		if len(chain) == 0 || t.up && !t.runsOn(entry.Key, chain[0].vol.Path) {
+			continue // it runs on something else until its next start
+		}
 		for i := 1; i < len(chain); i++ {
 			base, top := chain[i], chain[i-1]
-			if t.needed(base.vol.Path) || t.outside[base.vol.Path] || len(t.users(base.vol.Path)) != 1 {
+			if top.head.inside || base.head.inside || t.needed(base.vol.Path) || t.outside[base.vol.Path] || len(t.users(base.vol.Path)) != 1 {
 				continue
 			}
 			// What shares the upper one's content would have to be told where that is now, and only
@@ -208,6 +212,12 @@ func (t *tidying) next() (mergePlan, bool) {
 		return mergePlan{}, false
 	}
 	return found[0], true
+}
+
+// runsOn reports whether the running VM has a disk from the volume at a path.
+func (t *tidying) runsOn(key, path string) bool {
+	i := findDisk(t.live.xml, t.d.mark, key)
+	return i >= 0 && pathOf(&t.live.xml.Devices.Disks[i]) == path
 }
 
 // skip leaves an empty layer out of a stopped VM's disk.
@@ -300,8 +310,14 @@ func (t *tidying) hold(ctx context.Context, fn func(context.Context) error) erro
 	}
 	backends.Report(ctx, backends.Progress{Op: "merge layers", Object: backends.VMObject(t.dom.Name), Percent: 0})
 	_, err := do(ctx, t.Backend, func(l *rpc.Libvirt) (rpc.Domain, error) {
-		return l.DomainCreateWithFlags(t.dom, uint32(rpc.DomainStartPaused))
+		// It ends with this connection, should this program.
+		return l.DomainCreateWithFlags(t.dom, uint32(rpc.DomainStartPaused|rpc.DomainStartAutodestroy))
 	})
+	if err != nil && isAnswer(err) {
+		e := *conn.Classify(err)
+		e.Err = fmt.Errorf("to merge the layers of its disks QEMU must be started, without its guest: %w", e.Err)
+		err = &e
+	}
 	if err == nil {
 		if err = t.read(ctx); err == nil {
 			err = fn(ctx)

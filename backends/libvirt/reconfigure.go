@@ -313,6 +313,16 @@ func (b *Backend) sweep(ctx context.Context, dom rpc.Domain, d *domain, up bool)
 			if err == nil && inUse[v.Path] {
 				continue
 			}
+			if err == nil {
+				// Linked clones of a template share it as it is.
+				others, err := b.sharers(ctx, map[storage.Ref]bool{ref: true})
+				if err != nil {
+					return err
+				}
+				if len(others) > 0 {
+					continue
+				}
+			}
 			if err := b.deleteVolume(ctx, ref); err != nil {
 				return err
 			}

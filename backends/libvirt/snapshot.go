@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -58,6 +59,7 @@ type snapshotInMaking struct {
 	power  backends.PowerState
 	layers []newLayer
 	memory storage.Volume
+	tried  bool // libvirt was asked to take it
 }
 
 func (b *Backend) createSnapshot(ctx context.Context, dom rpc.Domain, spec backends.SnapshotSpec) (string, error) {
@@ -80,6 +82,10 @@ func (b *Backend) createSnapshot(ctx context.Context, dom rpc.Domain, spec backe
 		take = func(ctx context.Context) error { return s.quiesced(ctx, dom, s.take) }
 	}
 	err := take(ctx)
+	if !s.tried {
+		s.dropLayers(ctx, dom, s.d, s.layers, s.up())
+		s.forget(ctx)
+	}
 	if err != nil && s.d.mark.snapshot(s.name) == nil {
 		return "", err
 	}
@@ -188,36 +194,36 @@ func (s *snapshotInMaking) plan(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	need, err := s.touchedMemory(ctx)
+	if err != nil {
+		return err
+	}
 	// A pool that is full stops the guests that write to it, so it is not tried.
-	if need := memoryBytes(s.d.xml); pools[pool].FreeBytes < need {
-		return backends.Errorf(backends.Exhausted, "", "", "the storage pool %q has %d MiB free, and the VM's memory can take %d MiB", pool, pools[pool].FreeBytes>>20, need>>20).
+	if pools[pool].FreeBytes < need {
+		return backends.Errorf(backends.Exhausted, "", "", "the storage pool %q has %d MiB free, and the VM's memory takes up to %d MiB", pool, pools[pool].FreeBytes>>20, need>>20).
 			At("memory").Advise("Free space, or take the snapshot without memory.")
 	}
 	return nil
 }
 
-// memoryBytes is how much memory a domain's guest has.
-func memoryBytes(x *libvirtxml.Domain) int64 {
-	switch {
-	case x.CurrentMemory != nil:
-		return int64(x.CurrentMemory.Value) * memoryUnit(x.CurrentMemory.Unit)
-	case x.Memory != nil:
-		return int64(x.Memory.Value) * memoryUnit(x.Memory.Unit)
+// touchedMemory is what the guest has used of its memory at most: the rest is not saved.
+func (s *snapshotInMaking) touchedMemory(ctx context.Context) (int64, error) {
+	stats, err := query(ctx, s.Backend, func(l *rpc.Libvirt) ([]rpc.DomainMemoryStat, error) {
+		return l.DomainMemoryStats(s.dom, uint32(rpc.DomainMemoryStatNr), 0)
+	})
+	if err != nil {
+		return 0, err
 	}
-	return 0
-}
-
-// memoryUnit is the size of a unit; libvirt tells KiB.
-func memoryUnit(unit string) int64 {
-	switch unit {
-	case "b", "bytes":
-		return 1
-	case "MiB":
-		return 1 << 20
-	case "GiB":
-		return 1 << 30
+	least := int64(math.MaxInt64)
+	for _, stat := range stats {
+		if tag := rpc.DomainMemoryStatTags(stat.Tag); tag == rpc.DomainMemoryStatRss || tag == rpc.DomainMemoryStatActualBalloon {
+			least = min(least, int64(min(stat.Val, 1<<50))<<10) //nolint:gosec // bounded
+		}
 	}
-	return 1 << 10
+	if least == math.MaxInt64 {
+		least = 0 // not known
+	}
+	return least, nil
 }
 
 // make makes the volumes, once the mark names them.
@@ -259,6 +265,7 @@ func (s *snapshotInMaking) take(ctx context.Context) error {
 		Memory: &libvirtxml.DomainSnapshotMemory{Snapshot: "no"},
 		Disks:  snapshotDisks(s.d.xml, s.layers),
 	}
+	s.tried = true
 	flags := rpc.DomainSnapshotCreateAtomic | rpc.DomainSnapshotCreateReuseExt
 	var err error
 	if s.spec.Memory {

@@ -23,6 +23,17 @@ const (
 //
 // Libvirt could do it within a snapshot, but then it waits for ever for an agent that hangs, and holds the VM.
 func (b *Backend) quiesced(ctx context.Context, dom rpc.Domain, fn func(context.Context) error) (err error) {
+	no := func(err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return backends.Errorf(backends.Precondition, "", "", "the guest agent, which has to quiesce the file systems, did not: %w", err).At("quiesce").
+			Advise("Start the agent in the guest, wait until it has booted, or take the snapshot without quiesce.")
+	}
+	// One that hangs shows at once.
+	if err := b.agent(ctx, dom, "guest-ping", nil, nil); err != nil {
+		return no(err)
+	}
 	b.agentWaits(ctx, dom, int32(quiesceLimit/time.Second))
 	defer func() { b.agentWaits(context.WithoutCancel(ctx), dom, agentBlocks) }()
 	asking, cancel := context.WithTimeout(ctx, quiesceLimit+agentPatience*time.Second)
@@ -31,11 +42,7 @@ func (b *Backend) quiesced(ctx context.Context, dom rpc.Domain, fn func(context.
 	if err != nil {
 		// It may have heard all the same.
 		_ = b.thaw(ctx, dom)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return backends.Errorf(backends.Precondition, "", "", "the guest agent, which has to quiesce the file systems, did not: %w", err).At("quiesce").
-			Advise("Start the agent in the guest, wait until it has booted, or take the snapshot without quiesce.")
+		return no(err)
 	}
 	err = fn(ctx)
 	if thawErr := b.thaw(ctx, dom); thawErr != nil && err == nil {
