@@ -331,3 +331,27 @@ func TestFrozen(t *testing.T) {
 		}
 	}
 }
+
+// TestRevertWithoutISO: an image that was deleted since does not make a snapshot useless.
+func TestRevertWithoutISO(t *testing.T) {
+	b := open(t, mock.Options{SampleData: true})
+	id := create(t, b, spec("vm", func(s *backends.VMSpec) { s.CDROM = &backends.CDROM{ISO: "default/rescue.iso"} }))
+	s := snap(t, b, id, backends.SnapshotSpec{Name: "s"})
+	if err := change(t, b, id, backends.Cold, func(s *backends.VMSpec) { s.CDROM = &backends.CDROM{} }); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"default/rescue.iso", ""} {
+		if err := b.RevertSnapshot(t.Context(), id, s); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, b, id).Config.CDROM.ISO; got != want {
+			t.Errorf("in the drive is %q, want %q", got, want)
+		}
+		if err := change(t, b, id, backends.Cold, func(s *backends.VMSpec) { s.CDROM = &backends.CDROM{} }); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.DeleteImage(t.Context(), "default/rescue.iso"); err != nil && want != "" {
+			t.Fatal(err)
+		}
+	}
+}

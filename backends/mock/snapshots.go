@@ -215,7 +215,8 @@ func (b *Backend) ListSnapshots(ctx context.Context, id backends.ID) ([]backends
 
 // RevertSnapshot returns a VM to a snapshot: its configuration except for its
 // name, place and settings, the content of its disks, and its power state.
-// Disks that came since then go, except for those to be kept.
+// Disks that came since then go, except for those to be kept; what is gone of what
+// it had then but did not own (disks attached by Volume, an ISO) stays away.
 func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID string) error {
 	c, err := b.onSnapshot(id, snapshotID, "RevertSnapshot", "revert to", backends.FeatureSnapshotRevert)
 	if err != nil {
@@ -258,6 +259,9 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 // restore gives a machine what a snapshot holds.
 func (w *world) restore(m *machine, s snapshot) error {
 	s.Spec.Name, s.Spec.Settings, s.Spec.Placement = m.Spec.Name, m.Spec.Settings, m.Spec.Placement
+	if cd := s.Spec.CDROM; cd != nil && cd.ISO != "" && w.findImage(cd.ISO) == nil { // it is no more
+		s.Spec.CDROM = &backends.CDROM{}
+	}
 	for key, spec := range s.Spec.Disks {
 		d, own := s.Disks[key]
 		if own {
