@@ -109,7 +109,7 @@ func (c *creation) receiveDisks(ctx context.Context, b *blueprint) error {
 		v, err := c.store.Receive(ctx, *c.volumes[i].create, content)
 		content.Reader.Close() //nolint:errcheck // read to its end, or given up
 		if err != nil {
-			return relocate(err, backends.Path("disks").Key(key))
+			return relocate(packageError(err), backends.Path("disks").Key(key))
 		}
 		if b.disks[i].source, err = c.sourceOf(ctx, v, c.volumes[i].kind); err != nil {
 			return err

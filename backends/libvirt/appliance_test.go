@@ -126,6 +126,19 @@ func TestAppliance(t *testing.T) {
 		t.Errorf("the same package again gave %+v, %v", again, err)
 	}
 
+	spec.Name = "twin"
+	twin, err := b.ImportImage(t.Context(), spec, backends.ImageSource{OpenAppliance: func(context.Context) (*backends.Appliance, error) {
+		return nil, errors.New("it was opened again")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleteLater(t, b, backends.ID(twin.ID))
+	if !twin.Cached || twin.ID == image.ID || twin.Name != "twin" || twin.Kind != "ova" || twin.SizeBytes != image.SizeBytes {
+		t.Errorf("the same package under another name gave %+v", twin)
+	}
+	reads(t, l, b, backends.ID(twin.ID), "root", "0xaa")
+
 	vm := create(t, b, &backends.VMSpec{Name: "edge", Template: image.ID, Memory: backends.Memory{SizeMiB: ptr(int64(128))}})
 	got := get(t, b, vm).Config
 	want := &backends.VMSpec{

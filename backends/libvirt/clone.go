@@ -78,6 +78,10 @@ func (b *Backend) cloneVM(ctx context.Context, spec *backends.CloneSpec, as clon
 	if err := c.plan(ctx); err != nil {
 		return c.id, err
 	}
+	if c.origin.template && !c.shares() {
+		// Nothing changes a template, and libvirt lets nobody delete volumes that are being copied.
+		c.origin.close()
+	}
 	id, err := c.run(ctx)
 	c.origin.tidy(ctx, err != nil)
 	return id, err

@@ -62,12 +62,14 @@ func (c *creation) cloneBlueprint() *blueprint {
 
 // forgetOrigin is for when a clone is complete: one that shares nothing has nothing more to do with its source.
 func (c *creation) forgetOrigin(b *blueprint) {
-	for _, v := range c.volumes {
-		if v.create != nil && v.create.Backing != nil {
-			return
-		}
+	if !c.shares() {
+		b.mark.Origin = ""
 	}
-	b.mark.Origin = ""
+}
+
+// shares reports whether one of the VM's disks is a layer over somebody else's content.
+func (c *creation) shares() bool {
+	return slices.ContainsFunc(c.volumes, func(v newVolume) bool { return v.create != nil && v.create.Backing != nil })
 }
 
 // inheritedTargets are the names of the source's devices that the clone has too.

@@ -131,6 +131,7 @@ func TestTemplate(t *testing.T) {
 	spec := blank("golden")
 	spec.CloudInit = &backends.CloudInit{UserData: ptr("#cloud-config\npackages: [nginx]\n")}
 	spec.Networks = map[string]backends.NIC{"lan": {}}
+	spec.Libvirt = &backends.LibvirtOptions{Autostart: ptr(true)}
 	vm := create(t, b, spec)
 	scribble(t, l, b, vm, "root", "0xaa")
 	ask := backends.ImageSpec{Name: "web-template", Kind: "template", Fingerprint: "sha256:aa"}
@@ -165,6 +166,9 @@ func TestTemplate(t *testing.T) {
 	}
 	if e := wantCode(t, b.SetPower(t.Context(), template, backends.PowerOn), backends.Precondition); !strings.Contains(e.Remedy, "from it") {
 		t.Errorf("the refusal to start says: %v (%s)", e, e.Remedy)
+	}
+	if l.Virsh(t, "list", "--all", "--autostart", "--name") != "" {
+		t.Error("the template starts with the host")
 	}
 	to := get(t, b, template).Config
 	to.Memory.SizeMiB, to.Tags = ptr(int64(160)), []string{"golden"}

@@ -62,6 +62,9 @@ func (m *mark) admitsTemplateChange(changes []backends.Change) error {
 		return nil
 	}
 	for _, c := range changes {
+		if autostart, ok := c.To.(bool); ok && autostart && c.Path == "libvirt.autostart" {
+			return backends.Errorf(backends.Precondition, "", "", "it is a template, which never runs").At(c.Path)
+		}
 		if p := c.Path.Generic(); p == "disks" || p == "disks.size_gib" {
 			return backends.Errorf(backends.Precondition, "", "", "it is a template, and VMs that were made from it may share the content of its disks").
 				At(c.Path).Advise("Make a VM from it, change that, and make a new template of it.")

@@ -23,10 +23,18 @@ func (b *Backend) importTemplate(ctx context.Context, spec backends.ImageSpec, c
 	if img, found, err := b.earlierTemplate(ctx, spec); found || err != nil {
 		return img, err
 	}
+	twin, err := b.twin(ctx, spec)
+	if err != nil {
+		return backends.Image{}, err
+	}
+	if twin != "" {
+		create = func() (backends.ID, error) { return b.createTemplate(ctx, spec, twin) }
+	}
 	id, err := create()
 	var img backends.Image
 	if err == nil {
 		img, err = b.getTemplate(ctx, id)
+		img.Cached = twin != ""
 	}
 	if err != nil && id != "" {
 		return backends.Image{}, b.undoTemplate(ctx, id, err)
@@ -64,6 +72,23 @@ func (b *Backend) earlierTemplate(ctx context.Context, spec backends.ImageSpec) 
 		At("name").Advise("Choose another name, or import the existing image under its id %q.", id)
 }
 
+// twin finds a template that has the same content under another name, where it is to be, or "".
+func (b *Backend) twin(ctx context.Context, spec backends.ImageSpec) (backends.ID, error) {
+	if spec.Fingerprint == "" {
+		return "", nil
+	}
+	all, err := b.listTemplates(ctx, b.poolFor(&backends.VMSpec{}, backends.Disk{Storage: spec.Storage}))
+	if err != nil {
+		return "", err
+	}
+	for _, other := range all {
+		if other.Kind == spec.Kind && diskimage.SameContent(other.Fingerprint, spec.Fingerprint) {
+			return backends.ID(other.ID), nil
+		}
+	}
+	return "", nil
+}
+
 // undoLimit bounds the removal of a template that failed half-way.
 const undoLimit = 15 * time.Second
 
@@ -82,7 +107,10 @@ func (b *Backend) undoTemplate(ctx context.Context, id backends.ID, cause error)
 
 // createTemplate copies a VM into a template of the image's name.
 func (b *Backend) createTemplate(ctx context.Context, spec backends.ImageSpec, vm backends.ID) (backends.ID, error) {
-	asked := backends.VMSpec{Name: spec.Name, Placement: backends.PlacementSpec{Storage: spec.Storage}}
+	asked := backends.VMSpec{
+		Name: spec.Name, Placement: backends.PlacementSpec{Storage: spec.Storage},
+		Libvirt: &backends.LibvirtOptions{Autostart: ptr(false)}, // it never runs
+	}
 	return b.cloneVM(ctx, &backends.CloneSpec{Source: vm, Spec: asked}, cloneAs{
 		path: "vm_id", required: backends.Requirements(&asked),
 		image: &imageMark{kind: spec.Kind, fingerprint: spec.Fingerprint, format: spec.Format},

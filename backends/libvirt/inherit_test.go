@@ -1,0 +1,144 @@
+package libvirt
+
+import (
+	"encoding/xml"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
+)
+
+// TestInherit holds what a clone inherits against the rules of backends.CloneSpec.
+func TestInherit(t *testing.T) {
+	from := &backends.VMSpec{
+		Name: "source", Description: ptr("d"), Tags: []string{"t"}, GuestOS: ptr("linux"), Settings: ptr("mine"), CreateToken: "token",
+		CPU: backends.CPU{Cores: ptr(int64(2)), Model: ptr("Nehalem")}, Memory: backends.Memory{SizeMiB: ptr(int64(512))}, Firmware: ptr("uefi"),
+		Disks: map[string]backends.Disk{
+			"root": {SizeGiB: ptr(int64(5)), Bus: ptr("scsi"), KeepOnDestroy: ptr(true), Storage: ptr("fast")},
+			"data": {Volume: ptr("fast/pgdata"), Cache: ptr("none")},
+		},
+		Networks: map[string]backends.NIC{
+			"lan": {Network: ptr("prod"), MAC: ptr("52:54:00:00:00:01"), IPv4: &backends.IPConfig{Address: "10.0.0.5/24"}},
+			"dmz": {Network: ptr("dmz")},
+		},
+		DNS: &backends.DNS{Servers: []string{"10.0.0.1"}},
+		CloudInit: &backends.CloudInit{
+			Hostname: ptr("old"), InstanceID: ptr("i-1"), NetworkConfig: ptr("{}"), MetaData: ptr("instance-id: x"),
+			VendorData: ptr("v"), UserDataVersion: ptr(int64(2)), SSHKeys: []string{"k"},
+		},
+		Console: &backends.ConsoleSpec{Type: ptr("vnc"), Port: ptr(int64(5901)), PasswordVersion: ptr(int64(1))},
+	}
+	got := inherit(from, &backends.VMSpec{Name: "clone", Console: &backends.ConsoleSpec{}})
+	want := &backends.VMSpec{
+		Name: "clone", Description: ptr("d"), Tags: []string{"t"}, GuestOS: ptr("linux"), CPU: from.CPU, Memory: from.Memory, Firmware: ptr("uefi"),
+		Disks: map[string]backends.Disk{
+			"root": {SizeGiB: ptr(int64(5)), Bus: ptr("scsi"), Storage: ptr("fast")},
+			"data": {Cache: ptr("none")},
+		},
+		Networks: map[string]backends.NIC{"lan": {Network: ptr("prod")}, "dmz": {Network: ptr("dmz")}},
+		DNS:      from.DNS, CloudInit: &backends.CloudInit{VendorData: ptr("v"), UserDataVersion: ptr(int64(2)), SSHKeys: []string{"k"}},
+	}
+	got.Console, want.Console = nil, nil // see below
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("inherited (-want +got):\n%s", diff)
+	}
+	if c := heritage(from).Console; c.Type == nil || c.Port != nil || c.PasswordVersion != nil {
+		t.Errorf("of the console %+v is inherited", c)
+	}
+
+	some := inherit(from, &backends.VMSpec{
+		Name:      "some",
+		Disks:     map[string]backends.Disk{"root": {SizeGiB: ptr(int64(9))}, "new": {SizeGiB: ptr(int64(1))}},
+		Networks:  map[string]backends.NIC{},
+		Placement: backends.PlacementSpec{Storage: ptr("slow")},
+	})
+	if len(some.Disks) != 2 || *some.Disks["root"].SizeGiB != 9 || *some.Disks["root"].Bus != "scsi" || *some.Disks["root"].Storage != "slow" || some.Disks["new"].Bus != nil || len(some.Networks) != 0 {
+		t.Errorf("maps that name all gave %+v, %+v", some.Disks, some.Networks)
+	}
+	if *from.Disks["root"].Storage != "fast" || from.Networks["lan"].MAC == nil || from.CloudInit.Hostname == nil {
+		t.Error("the source's own specification was changed")
+	}
+}
+
+func TestSetIdentity(t *testing.T) {
+	x := &libvirtxml.Domain{}
+	if err := xml.Unmarshal([]byte(`<domain type='kvm'><name>old</name><uuid>AAAAAAAA-0000-4000-8000-000000000001</uuid><genid>bbbbbbbb-0000-4000-8000-000000000001</genid>
+		<os><type>hvm</type><loader type='pflash'>/fw/code.fd</loader><nvram template='/fw/vars.fd'>/nvram/old_VARS.fd</nvram></os>
+		<sysinfo type='smbios'><system><entry name='uuid'>aaaaaaaa-0000-4000-8000-000000000001</entry><entry name='serial'>aaaaaaaa-0000-4000-8000-000000000001</entry><entry name='product'>kept</entry></system></sysinfo>
+		<devices><channel type='unix'><source mode='bind' path='/run/old.sock'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+		<graphics type='vnc' port='5901' autoport='no' passwd='secret'/><graphics type='spice' port='5902' tlsPort='5903' passwd='secret'/>
+		<vsock><cid auto='no' address='7'/></vsock></devices></domain>`), x); err != nil {
+		t.Fatal(err)
+	}
+	setIdentity(x, "cccccccc-0000-4000-8000-000000000001", "new")
+	text, err := x.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, theirs := range []string{"old", "aaaaaaaa", "AAAAAAAA", "bbbbbbbb", "590", "secret", `address="7"`} {
+		if strings.Contains(text, theirs) {
+			t.Errorf("the clone has the source's %q:\n%s", theirs, text)
+		}
+	}
+	for _, kept := range []string{"<name>new</name>", "cccccccc", "<genid>", "/fw/vars.fd", "/fw/code.fd", "kept", `auto="yes"`, "org.qemu.guest_agent.0"} {
+		if !strings.Contains(text, kept) {
+			t.Errorf("the clone lacks %q:\n%s", kept, text)
+		}
+	}
+}
+
+func TestSnapshotDefinition(t *testing.T) {
+	const live, next = `<domain type='kvm' id='3'><name>live</name></domain>`, `<inactiveDomain type='kvm'><name>next</name></inactiveDomain>`
+	for text, want := range map[string]string{
+		`<domainsnapshot>` + live + `</domainsnapshot>`:        `<domain type='kvm' id='3'><name>live</name></domain>`,
+		`<domainsnapshot>` + live + next + `</domainsnapshot>`: `<domain type='kvm'><name>next</name></domain>`,
+		`<domainsnapshot><name>x</name></domainsnapshot>`:      "",
+	} {
+		if got := snapshotDefinition(text); got != want {
+			t.Errorf("%s gave %s", text, got)
+		}
+	}
+}
+
+// TestCloneSpec holds the volumes of clones against what was asked, what the source has and what pools can.
+func TestCloneSpec(t *testing.T) {
+	dir, lvm := backends.Storage{Name: "dir", Kind: "dir"}, backends.Storage{Name: "lvm", Kind: "logical"}
+	content := storage.Volume{Ref: storage.Ref{Pool: "p", Name: "v"}, CapacityBytes: 3 * gib / 2}
+	for name, c := range map[string]struct {
+		asked, disk          backends.Disk
+		pool                 backends.Storage
+		shared               bool
+		format, provisioning string
+		bytes                int64
+		path                 backends.Path // of the refusal
+	}{
+		"as it is":              {disk: backends.Disk{Format: ptr("raw"), Provisioning: ptr("thick")}, pool: dir, format: "raw", provisioning: "thick"},
+		"as asked":              {asked: backends.Disk{Format: ptr("qcow2"), SizeGiB: ptr(int64(2))}, disk: backends.Disk{Format: ptr("raw")}, pool: dir, format: "qcow2", provisioning: "thin", bytes: 2 * gib},
+		"odd source":            {disk: backends.Disk{Format: ptr("vmdk")}, pool: dir, format: "qcow2", provisioning: "thin"},
+		"onto a volume group":   {disk: backends.Disk{Format: ptr("qcow2")}, pool: lvm, format: "raw", provisioning: "thin"},
+		"qcow2 on such":         {asked: backends.Disk{Format: ptr("qcow2")}, pool: lvm, path: "format"},
+		"shared":                {disk: backends.Disk{Format: ptr("raw"), Provisioning: ptr("thick")}, pool: dir, shared: true, format: "qcow2", provisioning: "thin"},
+		"shared raw":            {asked: backends.Disk{Format: ptr("raw")}, pool: dir, shared: true, path: "format"},
+		"shared thick":          {asked: backends.Disk{Provisioning: ptr("thick")}, pool: dir, shared: true, path: "provisioning"},
+		"shared without files":  {pool: lvm, shared: true, path: "storage"},
+		"smaller by half a GiB": {asked: backends.Disk{SizeGiB: ptr(int64(1))}, pool: dir, path: "size_gib"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := cloneSpec(c.asked, c.disk, content, c.pool, c.shared)
+			if c.path != "" {
+				var e *backends.Error
+				if e, _ = err.(*backends.Error); e == nil || e.Path != c.path { //nolint:errorlint // it is not wrapped
+					t.Fatalf("the error is %v, want one at %q", err, c.path)
+				}
+				return
+			}
+			if err != nil || s.Format != c.format || s.Provisioning != c.provisioning || s.CapacityBytes != c.bytes || (s.Backing != nil) != c.shared || (s.From == nil) != c.shared {
+				t.Errorf("got %+v, %v", s, err)
+			}
+		})
+	}
+}
