@@ -99,7 +99,7 @@ func Cases() []Case {
 		cpuMemoryCases, diskCases, volumeCases, networkCases, imageCases,
 		firmwareCases, placementCases, taskCases, concurrencyCases, cancelCases,
 		imageStoreCases, applianceCases, deviceCases, consoleCases,
-		snapshotCases, snapshotTreeCases, cloneCases, linkedCases, templateCases,
+		snapshotCases, describeCases, snapshotTreeCases, cloneCases, linkedCases, templateCases,
 		guestCases, guestInfoCases, cloudInitCases, shutdownCases,
 	)
 }
