@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
-func TestMain(m *testing.M) { os.Exit(tfrun.Main(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(tfrun.Run(func() int { return libvirtlab.Main(m) }))
+}
 
 // config is a VM in a state and a program that is handed the address of its
 // console: a provisioner is one of the few places that ephemeral values may go to.
@@ -104,6 +107,14 @@ func TestAccConsole_refused(t *testing.T) {
 	w.Fails([]string{"Unable to open the console", `VM "web"`, "precondition"}, "apply", "-auto-approve")
 	w.Write("main.tf", config(onMock, "running", "virtrigaud_vm.web.id"))
 	w.Fails([]string{"Unable to open the console", "precondition"}, "plan") // it does not run yet
+	w.Write("main.tf", config(onMock, "running", "virtrigaud_vm.web.id\n  required = false"))
+	w.Must("plan")
+	w.Write("main.tf", config(onMock, "stopped", "virtrigaud_vm.web.id\n  required = false"))
+	w.Apply()
+	if c := view(t, w); c.URL != "" || c.Type != "" || c.Port != 0 {
+		t.Errorf("a stopped VM has the console %+v", c)
+	}
+	w.EmptyPlan()
 	w.Write("main.tf", config(onMock, "running", `"nobody"`))
 	w.Fails([]string{"Unable to", `"nobody"`, "not_found"}, "plan")
 }

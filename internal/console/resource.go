@@ -5,6 +5,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 	"time"
@@ -32,6 +33,7 @@ func NewResource() ephemeral.EphemeralResource { return &Resource{} }
 
 type model struct {
 	VMID      types.String `tfsdk:"vm_id"`
+	Required  types.Bool   `tfsdk:"required"`
 	Type      types.String `tfsdk:"type"`
 	URL       types.String `tfsdk:"url"`
 	Host      types.String `tfsdk:"host"`
@@ -49,11 +51,15 @@ func (r *Resource) Metadata(_ context.Context, req ephemeral.MetadataRequest, re
 func (r *Resource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "An address at which the console of a running VM answers. It is a secret that expires, so it is made anew for each run and never stored in plan or state. " +
-			"A VM that does not run has no console: that is an error. Needs Terraform 1.10 or OpenTofu 1.11.",
+			"A VM that does not run has no console: that is an error, unless `required` is false. Needs Terraform 1.10 or OpenTofu 1.11.",
 		Attributes: map[string]schema.Attribute{
 			"vm_id": schema.StringAttribute{
 				MarkdownDescription: "Id of the VM.", Required: true,
 				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+			},
+			"required": schema.BoolAttribute{
+				MarkdownDescription: "Whether it is an error that the VM does not run. Terraform opens consoles in every run, a destroy included; with false all values are null where there is none. Default: true.",
+				Optional:            true,
 			},
 			"type": schema.StringAttribute{
 				MarkdownDescription: "Kind of console: `vnc`, `spice`, `serial` or `webmks`.", Computed: true,
@@ -97,6 +103,9 @@ func (r *Resource) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ep
 		return
 	}
 	c, err := b.Console(ctx, backends.ID(m.VMID.ValueString()))
+	if errors.Is(err, backends.ErrPrecondition) && !m.Required.IsNull() && !m.Required.ValueBool() {
+		c, err = backends.Console{}, nil
+	}
 	if err != nil {
 		r.data.AddError(&resp.Diagnostics, tfx.Read, backends.Wrap(err, "open the console", backends.VMObject(m.VMID.ValueString())))
 		return
