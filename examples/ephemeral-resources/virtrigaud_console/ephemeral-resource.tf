@@ -6,7 +6,8 @@ resource "virtrigaud_vm" "web" {
 
 # Made anew for each run, and stored nowhere.
 ephemeral "virtrigaud_console" "web" {
-  vm_id = virtrigaud_vm.web.id
+  vm_id    = virtrigaud_vm.web.id
+  required = false # so that a VM which does not run can be planned, and destroyed
 }
 
 # Hands the console to whoever is to use it: here as a file for virt-viewer.
