@@ -29,6 +29,9 @@ func (d *differ) guest(from, to *VMSpec) {
 	if to.Customization != nil && !reflect.DeepEqual(from.Customization, to.Customization) {
 		// Its fields hold secrets, so the change does not carry them.
 		d.add(Change{Path: "customization", Action: Set, Feature: FeatureGuestCustomization})
+		if to.Customization.Windows != nil { // not every hypervisor can
+			d.add(Change{Path: "customization.windows", Action: Set, Feature: FeatureGuestCustomization, To: true})
+		}
 	}
 }
 

@@ -31,8 +31,9 @@ func Libvirt() b.Catalogue {
 
 // libvirtLacks are the attributes of claimed features that libvirt cannot have.
 var libvirtLacks = map[string]string{
-	"cpu.reservation_mhz": "The kernel's control groups weigh and limit processor time, and guarantee none. Use cpu.shares, or cpu.affinity on processors that nobody else uses.",
-	"memory.shares":       "The kernel's control groups do not weigh memory. Use memory.reservation_mib for VMs that must keep theirs.",
+	"cpu.reservation_mhz":   "The kernel's control groups weigh and limit processor time, and guarantee none. Use cpu.shares, or cpu.affinity on processors that nobody else uses.",
+	"customization.windows": "libvirt hands guests a seed for cloud-init, which sysprep does not read. Give the image an answer file, or cloudbase-init and cloud_init.user_data.",
+	"memory.shares":         "The kernel's control groups do not weigh memory. Use memory.reservation_mib for VMs that must keep theirs.",
 }
 
 var libvirtSupport = map[b.Feature]b.Support{
@@ -91,8 +92,8 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureCloudInit:          full("NoCloud, from a seed volume."),
 	b.FeatureGuestTools:         full("The QEMU guest agent."),
 	b.FeatureGuestAgent:         full(),
-	b.FeatureGuestCustomization: no(later + " Use cloud_init."),
-	b.FeatureGuestMonitoring:    no(later),
+	b.FeatureGuestCustomization: partial("Linux guests, by the cloud-init seed: hostname, domain and time zone."),
+	b.FeatureGuestMonitoring:    full("Users, file systems, clock and time zone, as far as the guest's agent tells."),
 
 	b.FeatureHighAvailability: no("libvirt manages one host; a cluster manager above it restarts VMs elsewhere."),
 	b.FeatureDRS:              no("libvirt manages one host."),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,15 +34,88 @@ func (b *Backend) askGuest(ctx context.Context, dom rpc.Domain) *backends.Guest 
 	return &g
 }
 
-// GuestInfo asks the agent of a running VM.
+// guestLimit bounds all the questions of one GuestInfo: libvirt itself waits for ever for the answer of
+// an agent that hangs.
+const guestLimit = 30 * time.Second
+
+var errGuestHangs = fmt.Errorf("the guest agent did not answer within %s", guestLimit)
+
+// GuestInfo asks the agent of a running VM for all that it tells.
 func (b *Backend) GuestInfo(ctx context.Context, id backends.ID) (backends.Guest, error) {
 	const op = "ask the guest agent"
 	dom, object, err := b.running(ctx, id)
 	if err != nil {
 		return backends.Guest{}, backends.Wrap(err, op, object)
 	}
-	g, err := b.readGuest(ctx, dom)
+	asking, cancel := context.WithTimeoutCause(ctx, guestLimit, errGuestHangs)
+	defer cancel()
+	g, err := b.readGuest(asking, dom)
+	if err == nil {
+		err = b.readGuestDetails(asking, dom, &g)
+	}
+	if err != nil && errors.Is(context.Cause(asking), errGuestHangs) {
+		err = backends.Errorf(backends.Timeout, "", "", "%w", errGuestHangs).Advise("Look inside the guest; its agent may wait for a file system that hangs.")
+	}
 	return g, backends.Wrap(agentError(err), op, object)
+}
+
+// readGuestDetails asks for what costs an agent more: all at once, and one by one where an agent does
+// not know all of it. What it does not know is left out.
+func (b *Backend) readGuestDetails(ctx context.Context, dom rpc.Domain, g *backends.Guest) error {
+	const details = rpc.DomainGuestInfoUsers | rpc.DomainGuestInfoTimezone | rpc.DomainGuestInfoFilesystem
+	if err := b.addGuestInfo(ctx, dom, details, g); err != nil {
+		for _, kind := range []rpc.DomainGuestInfoTypes{rpc.DomainGuestInfoUsers, rpc.DomainGuestInfoTimezone, rpc.DomainGuestInfoFilesystem} {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			_ = b.addGuestInfo(ctx, dom, kind, g)
+		}
+	}
+	var nanoseconds int64
+	if err := b.agent(ctx, dom, "guest-get-time", nil, &nanoseconds); err == nil && nanoseconds > 0 {
+		g.Time = time.Unix(0, nanoseconds).UTC()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// addGuestDetails takes over what an answer says of users, time zone and file systems.
+func addGuestDetails(kinds rpc.DomainGuestInfoTypes, values map[string]any, g *backends.Guest) {
+	text := func(key string) string { s, _ := values[key].(string); return s }
+	if kinds&rpc.DomainGuestInfoUsers != 0 {
+		g.Users = []backends.GuestUser{}
+		for i := range count(values["user.count"]) {
+			p := "user." + strconv.Itoa(i) + "."
+			u := backends.GuestUser{Name: text(p + "name")}
+			if ms, ok := number(values[p+"login-time"]); ok && ms > 0 {
+				u.Since = time.UnixMilli(int64(min(ms, 1<<53))).UTC()
+			}
+			g.Users = append(g.Users, u)
+		}
+	}
+	if kinds&rpc.DomainGuestInfoTimezone != 0 {
+		g.TimeZone = text("timezone.name")
+	}
+	if kinds&rpc.DomainGuestInfoFilesystem == 0 {
+		return
+	}
+	g.FileSystems = []backends.GuestFileSystem{}
+	for i := range count(values["fs.count"]) {
+		p := "fs." + strconv.Itoa(i) + "."
+		bytes := func(name string) int64 {
+			n, ok := number(values[p+name])
+			if !ok {
+				return -1
+			}
+			return int64(min(n, 1<<62))
+		}
+		g.FileSystems = append(g.FileSystems, backends.GuestFileSystem{
+			MountPoint: text(p + "mountpoint"), Type: text(p + "fstype"), Device: text(p + "name"),
+			TotalBytes: bytes("total-bytes"), UsedBytes: bytes("used-bytes"),
+		})
+	}
 }
 
 // running finds a VM that must run, and names it for errors.
@@ -128,6 +202,7 @@ func (b *Backend) addGuestInfo(ctx context.Context, dom rpc.Domain, kinds rpc.Do
 			g.OS = text("os.name")
 		}
 	}
+	addGuestDetails(kinds, values, g)
 	if kinds&rpc.DomainGuestInfoInterfaces == 0 {
 		return nil
 	}

@@ -53,6 +53,7 @@ func merge(from, to *backends.VMSpec) *backends.VMSpec {
 	}
 	out.CDROM = first(to.CDROM, from.CDROM)
 	out.DNS = first(to.DNS, from.DNS)
+	out.Customization = first(to.Customization, from.Customization)
 	out.CloudInit = mergeCloudInit(from.CloudInit, to.CloudInit)
 	out.Placement.Storage = first(to.Placement.Storage, from.Placement.Storage)
 	out.Libvirt = mergeLibvirt(from.Libvirt, to.Libvirt)

@@ -211,7 +211,7 @@ func touched(spec *backends.VMSpec, changes []backends.Change) *backends.VMSpec 
 		out.Console = nil
 	}
 	if !touchesSeed(changes) {
-		out.CloudInit, out.DNS = nil, nil
+		out.CloudInit, out.DNS, out.Customization = nil, nil, nil
 	}
 	out.Disks = map[string]backends.Disk{}
 	for key, disk := range spec.Disks {
@@ -237,12 +237,12 @@ func hasPrefix(paths map[string]bool, prefix string) bool {
 
 // onlyNotes reports whether changes are about what no hardware depends on.
 func onlyNotes(changes []backends.Change) bool {
-	return !slices.ContainsFunc(changes, func(c backends.Change) bool { return !c.IsNote() })
+	return !slices.ContainsFunc(changes, func(c backends.Change) bool { return !c.IsNote() && c.Path != "customization" })
 }
 
 func isSeedPath(generic string) bool {
 	return generic == "dns" || generic == "networks.ipv4" || generic == "networks.ipv6" ||
-		generic == "cloud_init" || strings.HasPrefix(generic, "cloud_init.")
+		generic == "cloud_init" || generic == "customization" || strings.HasPrefix(generic, "cloud_init.")
 }
 
 // touchesSeed reports whether the seed has to be written anew. It lists the NICs, so

@@ -11,7 +11,7 @@ import (
 // wantsSeed reports whether a VM needs a seed: cloud_init is set, or addresses that
 // only cloud-init can give to the guest.
 func wantsSeed(spec *backends.VMSpec) bool {
-	if spec.CloudInit != nil || spec.DNS != nil {
+	if spec.CloudInit != nil || spec.DNS != nil || spec.Customization != nil {
 		return true
 	}
 	for _, nic := range spec.Networks {

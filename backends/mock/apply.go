@@ -79,7 +79,7 @@ func applyGeneral(s, d *backends.VMSpec, c backends.Change) error {
 		s.CDROM = d.CDROM
 	case "dns":
 		s.DNS = d.DNS
-	case "customization":
+	case "customization", "customization.windows":
 		s.Customization = d.Customization
 	case "watchdog":
 		s.Watchdog = d.Watchdog

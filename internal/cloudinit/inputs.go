@@ -15,6 +15,8 @@ type Inputs struct {
 	CloudInit *backends.CloudInit // without UserData where UserDataVersion stands for it
 	DNS       *backends.DNS
 	Networks  map[string]Addresses // by network key; keys with neither are absent
+	// Customization is without its Windows part, which no seed carries.
+	Customization *backends.Customization
 }
 
 // Addresses is a NIC's static configuration.
@@ -32,6 +34,9 @@ func InputsOf(spec *backends.VMSpec) Inputs {
 		}
 		in.CloudInit = &ci
 	}
+	if c := spec.Customization; c != nil {
+		in.Customization = &backends.Customization{Hostname: c.Hostname, Domain: c.Domain, TimeZone: c.TimeZone}
+	}
 	for key, nic := range spec.Networks {
 		if nic.IPv4 == nil && nic.IPv6 == nil {
 			continue
@@ -44,11 +49,11 @@ func InputsOf(spec *backends.VMSpec) Inputs {
 	return in
 }
 
-// Apply fills the specification of an observed VM: CloudInit, DNS, and IPv4 and IPv6 of the
+// Apply fills the specification of an observed VM: CloudInit, Customization, DNS, and IPv4 and IPv6 of the
 // networks that the specification has. A key that it does not have is ignored, because a
 // network interface exists on the hypervisor or not at all.
 func (in Inputs) Apply(spec *backends.VMSpec) {
-	spec.CloudInit, spec.DNS = in.CloudInit, in.DNS
+	spec.CloudInit, spec.DNS, spec.Customization = in.CloudInit, in.DNS, in.Customization
 	for key, nic := range spec.Networks {
 		a := in.Networks[key]
 		nic.IPv4, nic.IPv6 = a.IPv4, a.IPv6
@@ -91,6 +96,13 @@ type (
 		CloudInit *wireCloudInit           `json:"cloud_init,omitzero"`
 		DNS       *wireDNS                 `json:"dns,omitzero"`
 		Networks  map[string]wireAddresses `json:"networks,omitzero"`
+
+		Customization *wireCustomization `json:"customization,omitzero"`
+	}
+	wireCustomization struct {
+		Hostname string `json:"hostname,omitzero"`
+		Domain   string `json:"domain,omitzero"`
+		TimeZone string `json:"timezone,omitzero"`
 	}
 	wireAddresses struct {
 		IPv4 *wireIPConfig `json:"ipv4,omitzero"`
@@ -141,6 +153,9 @@ func newWireInputs(in Inputs) wireInputs {
 			c.SSHKeys, c.Datasource, c.InstanceID, c.UserDataVersion,
 		}
 	}
+	if c := in.Customization; c != nil {
+		w.Customization = &wireCustomization{c.Hostname, c.Domain, c.TimeZone}
+	}
 	if in.Networks != nil {
 		w.Networks = make(map[string]wireAddresses, len(in.Networks))
 		for key, a := range in.Networks {
@@ -169,6 +184,9 @@ func (w wireInputs) inputs() Inputs {
 			Users:         each(c.Users, func(u wireUser) backends.CloudUser { return backends.CloudUser(u) }),
 			SSHKeys:       c.SSHKeys, Datasource: c.Datasource, InstanceID: c.InstanceID, UserDataVersion: c.UserDataVersion,
 		}
+	}
+	if c := w.Customization; c != nil {
+		in.Customization = &backends.Customization{Hostname: c.Hostname, Domain: c.Domain, TimeZone: c.TimeZone}
 	}
 	if w.Networks != nil {
 		in.Networks = make(map[string]Addresses, len(w.Networks))

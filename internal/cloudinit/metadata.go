@@ -9,11 +9,7 @@ import (
 
 // renderMetaData merges the user's mapping over instance-id and local-hostname. The user
 // wins, except over an instance id that is asked for in its own attribute.
-func renderMetaData(instanceID, vmName string, ci *backends.CloudInit) (string, error) {
-	host := str(ci.Hostname)
-	if host == "" {
-		host = Hostname(vmName)
-	}
+func renderMetaData(instanceID, host string, ci *backends.CloudInit) (string, error) {
 	doc, err := mapping(str(ci.MetaData))
 	if err != nil {
 		return "", fmt.Errorf("meta_data cannot be merged with the instance id and host name: %s", yamlMistake(err))

@@ -54,7 +54,7 @@ func Render(in Input) (Seed, error) {
 	if ci == nil {
 		ci = &backends.CloudInit{}
 	}
-	meta, err := renderMetaData(in.InstanceID, spec.Name, ci)
+	meta, err := renderMetaData(in.InstanceID, hostOf(spec, ci), ci)
 	if err != nil {
 		return Seed{}, err
 	}
@@ -68,7 +68,7 @@ func Render(in Input) (Seed, error) {
 	}
 	return Seed{
 		UserData:      renderUserData(ci),
-		VendorData:    str(ci.VendorData),
+		VendorData:    renderVendorData(spec, ci),
 		MetaData:      meta,
 		NetworkConfig: network,
 		Inputs:        inputs,

@@ -78,6 +78,11 @@ func renderUserData(ci *backends.CloudInit) string {
 	for _, u := range ci.Users {
 		own.Users = append(own.Users, newAccount(u))
 	}
+	return join(user, own)
+}
+
+// join adds what the attributes ask for to what the user wrote.
+func join(user string, own ownConfig) string {
 	if strings.TrimSpace(user) == "" {
 		return cloudConfigHeader + "\n" + own.yaml()
 	}
@@ -101,8 +106,9 @@ func renderUserData(ci *backends.CloudInit) string {
 
 // ownConfig is what the attributes ask for, in the terms of #cloud-config.
 type ownConfig struct {
-	Users   []any    `yaml:"users,omitempty"` // "default" or account
-	SSHKeys []string `yaml:"ssh_authorized_keys,omitempty"`
+	Users    []any    `yaml:"users,omitempty"` // "default" or account
+	SSHKeys  []string `yaml:"ssh_authorized_keys,omitempty"`
+	TimeZone string   `yaml:"timezone,omitempty"`
 }
 
 type account struct {
@@ -124,7 +130,9 @@ func newAccount(u backends.CloudUser) account {
 	return a
 }
 
-func (c ownConfig) empty() bool { return len(c.Users) == 0 && len(c.SSHKeys) == 0 }
+func (c ownConfig) empty() bool {
+	return len(c.Users) == 0 && len(c.SSHKeys) == 0 && c.TimeZone == ""
+}
 
 func (c ownConfig) yaml() string {
 	text, err := encodeYAML(c)
@@ -152,6 +160,9 @@ func (c ownConfig) without(root *yaml.Node) ownConfig {
 				out.Users = append(out.Users, u)
 			}
 		}
+	}
+	if lookup(root, "timezone") == nil {
+		out.TimeZone = c.TimeZone
 	}
 	var keys []string
 	if list := lookup(root, "ssh_authorized_keys"); list != nil && list.Kind == yaml.SequenceNode {
@@ -230,6 +241,9 @@ func (c ownConfig) addTo(text string) (merged string, ok bool) {
 		want[part.key] = items
 		appended.Users = append(appended.Users, part.only.Users...)
 		appended.SSHKeys = append(appended.SSHKeys, part.only.SSHKeys...)
+	}
+	if c.TimeZone != "" {
+		want["timezone"], appended.TimeZone = c.TimeZone, c.TimeZone
 	}
 	if !appended.empty() {
 		if !strings.HasSuffix(merged, "\n") {

@@ -30,6 +30,9 @@ func Validate(spec *backends.VMSpec) []Problem {
 	if spec.CloudInit != nil {
 		v.cloudInit(spec.CloudInit)
 	}
+	if spec.Customization != nil {
+		v.customization(spec.Customization, spec.CloudInit)
+	}
 	return v.problems
 }
 

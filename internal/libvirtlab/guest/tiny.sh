@@ -90,6 +90,10 @@ for link in /sys/class/net/*; do
   fi
 done
 
+# A file system for the agent to tell of. It is not needed any more.
+mkdir -p /boot
+disk=$(findfs LABEL=TINY 2>/dev/null) && mount -o ro "$disk" /boot
+
 # Last, so that an agent that answers means: name, static addresses and power button are in place.
 [ -n "$agent" ] && qemu-ga -d -m virtio-serial -p "$agent" -t /run -f /run/qemu-ga.pid
 echo "tiny guest ready: $(hostname) $(cut -d' ' -f1 /proc/uptime)s"
