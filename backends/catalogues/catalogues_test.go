@@ -20,8 +20,7 @@ var gaps = map[b.Kind][]b.Feature{
 	},
 	b.Libvirt: {
 		b.FeatureStoragePools, b.FeatureVLAN,
-		b.FeatureGuestCustomization, b.FeatureGuestMonitoring, b.FeatureMetrics, b.FeatureEvents,
-		b.FeatureHealth,
+		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,
 	},
 }
 

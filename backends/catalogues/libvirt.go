@@ -92,7 +92,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureCloudInit:          full("NoCloud, from a seed volume."),
 	b.FeatureGuestTools:         full("The QEMU guest agent."),
 	b.FeatureGuestAgent:         full(),
-	b.FeatureGuestCustomization: partial("Linux guests, by the cloud-init seed: hostname, domain and time zone."),
+	b.FeatureGuestCustomization: full("Host name, domain and time zone of guests with cloud-init, by the seed; customization.windows is refused."),
 	b.FeatureGuestMonitoring:    full("Users, file systems, clock and time zone, as far as the guest's agent tells."),
 
 	b.FeatureHighAvailability: no("libvirt manages one host; a cluster manager above it restarts VMs elsewhere."),
