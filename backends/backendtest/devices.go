@@ -74,8 +74,7 @@ func guestDevices(t *testing.T, e *Env) {
 	spec := e.guestSpec(t)
 	spec.RNG = new(true)
 	id := e.Create(t, spec)
-	e.Power(t, id, backends.PowerOn)
-	e.awaitAgent(t, id)
+	e.bootGuest(t, id)
 	// A virtio device of type 4 gives random numbers, whether or not its driver is there.
 	if got := e.sh(t, id, "grep -l 0x1005 /sys/bus/pci/devices/*/device /sys/bus/pci/devices/*/subsystem_device 2>/dev/null; "+
 		"grep -l 0x1044 /sys/bus/pci/devices/*/device 2>/dev/null; true"); got == "" {

@@ -22,10 +22,11 @@ type Env struct {
 	Harness
 	Catalogue backends.Catalogue
 
-	root   *testing.T // lives as long as what cases share
-	serial atomic.Int64
-	shared backends.ID // the running guest
-	boot   string      // the boot image
+	root     *testing.T // lives as long as what cases share
+	serial   atomic.Int64
+	shared   backends.ID // the running guest
+	boot     string      // the boot image
+	forgiven bool        // a boot hung and was tried again
 }
 
 func newEnv(t *testing.T, h Harness) *Env {

@@ -59,7 +59,7 @@ func customization(t *testing.T, e *Env) {
 	spec.CloudInit = nil
 	spec.Customization = &backends.Customization{Hostname: "customized", Domain: "example.org", TimeZone: "Europe/Madrid"}
 	id := e.Create(t, spec)
-	e.Power(t, id, backends.PowerOn)
+	e.bootGuest(t, id)
 	e.Eventually(t, "the guest taking its name", func() string {
 		if got := e.awaitAgent(t, id).Guest.Hostname; got != "customized" && !strings.HasPrefix(got, "customized.") {
 			return "it calls itself " + got

@@ -283,8 +283,7 @@ func cloneGuest(t *testing.T, e *Env) {
 		{Source: src, Spec: backends.VMSpec{Name: e.Name(), CloudInit: &backends.CloudInit{Hostname: new("my-own-name")}}},
 	} {
 		id := e.clone(t, spec)
-		e.Power(t, id, backends.PowerOn)
-		vm := e.awaitAgent(t, id)
+		vm := e.bootGuest(t, id)
 		want := spec.Spec.Name
 		if i == 1 {
 			want = "my-own-name"
@@ -317,8 +316,7 @@ func cloneGuest(t *testing.T, e *Env) {
 	}
 	// What the source writes later is not the clone's.
 	e.write(t, src, "later")
-	e.Power(t, linked, backends.PowerOn)
-	e.awaitAgent(t, linked)
+	e.bootGuest(t, linked)
 	e.holds(t, linked, "clone")
 	e.holds(t, src, "later")
 }

@@ -263,8 +263,7 @@ func snapshotGrownDisk(t *testing.T, e *Env) {
 func snapshotContent(t *testing.T, e *Env) {
 	spec := e.guestSpec(t)
 	id := e.Create(t, spec)
-	e.Power(t, id, backends.PowerOn)
-	e.awaitAgent(t, id)
+	e.bootGuest(t, id)
 
 	e.write(t, id, "one")
 	disk := e.take(t, id, backends.SnapshotSpec{Name: "disk"})
@@ -280,8 +279,7 @@ func snapshotContent(t *testing.T, e *Env) {
 	e.remembers(t, id, "two")
 	e.write(t, id, "four") // the guest can write
 	e.revert(t, id, disk)
-	e.Power(t, id, backends.PowerOn)
-	e.awaitAgent(t, id)
+	e.bootGuest(t, id)
 	e.holds(t, id, "one")
 	e.write(t, id, "five")
 

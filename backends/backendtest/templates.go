@@ -219,8 +219,7 @@ func imageOfGuest(t *testing.T, e *Env) {
 		guest := e.guestSpec(t)
 		guest.Image = im.ID
 		id := e.Create(t, guest)
-		e.Power(t, id, backends.PowerOn)
-		e.awaitAgent(t, id)
+		e.bootGuest(t, id)
 		e.remove(t, id)
 	}
 }

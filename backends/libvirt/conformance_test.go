@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 		},
 		BootImage: func(t *testing.T, b backends.Backend) string { return importTiny(t, l, b) },
 		Traits:    backendtest.Traits{RealGuest: true, Slow: true},
-		Timeout:   2 * time.Minute,
+		Timeout:   3 * time.Minute,
 	})
 }
 
