@@ -26,7 +26,7 @@ func (c *creation) cloneBlueprint() *blueprint {
 		b.disks = append(b.disks, device)
 		m.setDisk(v.entry(device.target))
 	}
-	switch i := o.d.userDrive(); {
+	switch i := o.userDrive(); {
 	case i >= 0:
 		drive := &o.d.xml.Devices.Disks[i]
 		m.CDROM = &driveMark{Device: targetOf(drive), ISO: o.spec.CDROM.ISO, Path: pathOf(drive)}
@@ -39,12 +39,12 @@ func (c *creation) cloneBlueprint() *blueprint {
 		m.CDROM = &driveMark{Device: b.cdrom.target}
 	}
 	if wantsSeed(spec) {
-		target := o.seed
+		target, bus := o.seed, o.seedBus
 		if target == "" {
-			target = freeTarget(driveBus, taken)
+			target, bus = freeTarget(driveBus, taken), driveBus
 		}
 		pool := c.seedPool(spec)
-		b.seed = &driveDevice{target: target, bus: driveBus}
+		b.seed = &driveDevice{target: target, bus: bus}
 		m.Seed = &seedMark{Device: target, Pool: pool, Volume: volumeName(spec.Name, "seed", "iso", c.pools[pool].Kind)}
 	}
 	for _, key := range c.cloneNICs() {
@@ -168,7 +168,7 @@ func (c *creation) cloneDisks(x *libvirtxml.Domain, b *blueprint) {
 	o := c.origin
 	have := map[string]libvirtxml.DomainDisk{}
 	var drives []libvirtxml.DomainDisk
-	user := o.d.userDrive()
+	user := o.userDrive()
 	for i, key := range diskKeys(o.d.xml, o.d.mark) {
 		disk := x.Devices.Disks[i]
 		switch {

@@ -29,6 +29,7 @@ type origin struct {
 	began    time.Time // frozen content must not be older
 
 	seed     string  // the target of the seed's drive, "" for none
+	seedBus  string  // of that drive
 	userData *string // what the seed holds and the observation does not tell
 
 	unlock   func()
@@ -90,7 +91,13 @@ func (o *origin) read(ctx context.Context, id backends.ID, path backends.Path) (
 	}
 	o.spec = o.d.observeSpec(nil, pools)
 	o.spec.Libvirt.Autostart = ptr(autostart != 0)
-	return o.readSeed(ctx)
+	if o.d.mark != nil && o.d.mark.Seed != nil {
+		return o.readSeed(ctx)
+	}
+	if o.ours() {
+		return nil
+	}
+	return o.readForeignSeed(ctx, pools)
 }
 
 // readSnapshotDefinition reads the definition that a VM had when a snapshot was taken. The volumes in it
@@ -146,9 +153,6 @@ func snapshotDefinition(text string) string {
 
 // readSeed reads what only the source's seed tells, for the clone's own.
 func (o *origin) readSeed(ctx context.Context) error {
-	if o.d.mark == nil || o.d.mark.Seed == nil {
-		return nil
-	}
 	iso, err := o.store.ReadSmall(ctx, o.d.mark.Seed.ref())
 	if isVolumeGone(err) {
 		return nil
@@ -165,7 +169,7 @@ func (o *origin) readSeed(ctx context.Context) error {
 		return backends.Errorf(backends.Internal, "", "", "the cloud-init seed %s of VM %q cannot be read: %w", o.d.mark.Seed.ref(), o.dom.Name, err)
 	}
 	in.Apply(&o.spec)
-	o.seed = o.d.mark.Seed.Device
+	o.seed, o.seedBus = o.d.mark.Seed.Device, driveBus
 	if ci := o.spec.CloudInit; ci != nil && ci.UserDataVersion != nil {
 		o.userData = &seed.UserData
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 )
 
@@ -283,4 +284,43 @@ func TestCloneForeign(t *testing.T) {
 	if get(t, b, source).Owned {
 		t.Error("the source was given a mark")
 	}
+}
+
+// TestCloneForeignSeed gives the clone of a VM that was made elsewhere with a seed one of its own.
+func TestCloneForeignSeed(t *testing.T) {
+	l := libvirtlab.Shared(t)
+	b := openLab(t, l, "theirs.raw", "theirs-seed.iso")
+	iso, err := cloudinit.ISO(cloudinit.Seed{UserData: "#cloud-config\npackages: [secret]\n", MetaData: "instance-id: i-1\nlocal-hostname: theirs\nrole: db\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := filepath.Join(l.Dir, "pool")
+	for name, content := range map[string][]byte{"theirs.raw": make([]byte, 1<<20), "theirs-seed.iso": iso} {
+		if err := os.WriteFile(filepath.Join(pool, name), content, 0o644); err != nil { //nolint:gosec // QEMU reads it
+			t.Fatal(err)
+		}
+	}
+	l.Virsh(t, "pool-refresh", "default")
+	t.Cleanup(func() {
+		for _, name := range []string{"theirs.raw", "theirs-seed.iso"} {
+			_, _ = l.TryVirsh(context.WithoutCancel(t.Context()), "vol-delete", name, "default")
+		}
+	})
+	l.Define(t, "", `<domain type='qemu'><name>seeded</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>
+		<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='`+pool+`/theirs.raw'/><target dev='vda' bus='virtio'/></disk>
+		<disk type='file' device='cdrom'><source file='`+pool+`/theirs-seed.iso'/><target dev='sda' bus='sata'/><readonly/></disk></devices></domain>`)
+	t.Cleanup(func() { _, _ = l.TryVirsh(context.WithoutCancel(t.Context()), "undefine", "seeded") })
+	id := clone(t, b, &backends.CloneSpec{Source: backends.ID(l.Virsh(t, "domuuid", "seeded")), Spec: backends.VMSpec{Name: "copy"}})
+	seed := seedOf(t, b, id)
+	if !strings.Contains(seed.UserData, "secret") || !strings.Contains(seed.MetaData, "local-hostname: copy") || !strings.Contains(seed.MetaData, "role: db") || !strings.Contains(seed.MetaData, string(id)) {
+		t.Errorf("the clone's seed is\n%s\n%s", seed.UserData, seed.MetaData)
+	}
+	if after := l.Virsh(t, "dumpxml", "copy"); strings.Contains(after, "theirs-seed.iso") || strings.Count(after, "device='cdrom'") != 1 {
+		t.Errorf("the clone has the source's seed:\n%s", after)
+	}
+	if vm := get(t, b, id); vm.Config.CDROM != nil {
+		t.Errorf("the seed is taken for the user's medium: %+v", vm.Config.CDROM)
+	}
+	power(t, b, id, backends.PowerOn)
+	power(t, b, id, backends.PowerOff)
 }
