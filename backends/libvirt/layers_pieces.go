@@ -58,6 +58,10 @@ func (t *tidying) readOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.names = map[string]string{}
+	for _, v := range all {
+		t.names[v.Path] = v.Ref.String()
+	}
 	others, err := t.above(ctx, all, func(v storage.Volume) bool { return t.volumes[v.Path] == nil && t.volumes[v.Backing] != nil })
 	t.outside = map[string]bool{}
 	for _, v := range others {

@@ -52,6 +52,7 @@ type tidying struct {
 	snapshots []storedSnapshot
 	volumes   map[string]*piece // the VM's own, by path
 	outside   map[string]bool   // paths of volumes that others share the content of
+	names     map[string]string // of all volumes, by path: POOL/NAME
 	pools     map[string]backends.Storage
 }
 
@@ -244,17 +245,9 @@ func (t *tidying) skip(ctx context.Context, m mergePlan) error {
 func (t *tidying) rest(m mergePlan) {
 	entry := t.d.mark.disk(m.key)
 	entry.Pool, entry.Volume = m.base.vol.Pool, m.base.vol.Name
-	entry.Backing, entry.Frozen = t.refAt(m.base.head.backing), 0
+	entry.Backing, entry.Frozen = t.names[m.base.head.backing], 0
 	t.d.mark.dropLayer(m.base.vol.Ref)
 	t.d.mark.addLayer(m.key, m.top.vol.Ref)
-}
-
-// refAt names the volume at a path, "" where it is not known.
-func (t *tidying) refAt(path string) string {
-	if p := t.volumes[path]; p != nil {
-		return p.vol.Ref.String()
-	}
-	return ""
 }
 
 // mergeAll merges what can be. Where that takes a QEMU and the VM is stopped, one is started whose
