@@ -324,7 +324,8 @@ func TestTemplates(t *testing.T) {
 	}
 	wantCode(t, b.SetPower(t.Context(), template, backends.PowerOn), backends.Precondition, "template")
 	for _, s := range []*backends.VMSpec{
-		{Name: "by-name", Template: "windows-2022-template"}, {Name: "by-id", Template: string(template)},
+		{Name: "by-name", Template: "windows-2022-template"},
+		{Name: "by-id", Template: string(template)},
 		{Name: "linked", Template: "windows-2022-template", Linked: true},
 	} {
 		vm := get(t, b, create(t, b, s))

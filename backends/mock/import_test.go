@@ -168,8 +168,11 @@ func TestConversion(t *testing.T) {
 		to         *string
 		allocated  int64
 	}{
-		{"qcow2", qcow2, nil, 2004}, {"qcow2", qcow2, new("raw"), 1 << 30}, {"qcow2", qcow2, new("vmdk"), 2004},
-		{"raw", "bytes", new("qcow2"), 5}, {"vhdx", "vhdxfile", new("qcow2"), 8},
+		{"qcow2", qcow2, nil, 2004},
+		{"qcow2", qcow2, new("raw"), 1 << 30},
+		{"qcow2", qcow2, new("vmdk"), 2004},
+		{"raw", "bytes", new("qcow2"), 5},
+		{"vhdx", "vhdxfile", new("qcow2"), 8},
 	} {
 		before := free(t, b, "default")
 		im := bring(t, b, backends.ImageSpec{Name: fmt.Sprint(tt.from, " to ", tt.to), Format: tt.to}, from(tt.from, tt.text, 1<<30))

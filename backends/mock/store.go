@@ -34,7 +34,7 @@ type store struct {
 
 // request is a change that waits to be made and kept.
 type request struct {
-	ctx    context.Context //nolint:containedctx // of the caller, who waits
+	ctx    context.Context // of the caller, who waits
 	change func(*world) error
 	done   chan error // gets one answer, once the request was taken from the queue
 }
