@@ -118,6 +118,8 @@ type Snapshots interface {
 	// memory leaves it running, any other stopped. Name, UUID and other snapshots stay, and
 	// what the VM became since then is lost.
 	RevertSnapshot(ctx context.Context, id ID, snapshot string) error
+	// DescribeSnapshot changes a snapshot's description, and nothing else.
+	DescribeSnapshot(ctx context.Context, id ID, snapshot, description string) error
 	// DeleteSnapshot removes one snapshot, with its descendants if children; otherwise its
 	// children become its parent's. The VM stays as it is, running or not. Where the current
 	// one goes, its nearest ancestor that is left becomes current.

@@ -67,6 +67,11 @@ func (u Unimplemented) RevertSnapshot(_ context.Context, id ID, _ string) error 
 	return u.no("revert snapshot", VMObject(string(id)))
 }
 
+// DescribeSnapshot answers Unsupported.
+func (u Unimplemented) DescribeSnapshot(_ context.Context, id ID, _, _ string) error {
+	return u.no("describe snapshot", VMObject(string(id)))
+}
+
 // DeleteSnapshot answers Unsupported.
 func (u Unimplemented) DeleteSnapshot(_ context.Context, id ID, _ string, _ bool) error {
 	return u.no("delete snapshot", VMObject(string(id)))

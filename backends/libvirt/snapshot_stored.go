@@ -134,5 +134,5 @@ func (b *Backend) redefineSnapshot(ctx context.Context, dom rpc.Domain, s *store
 		_, err := l.DomainSnapshotCreateXML(dom, text, uint32(flags))
 		return err
 	})
-	return backends.Wrap(err, fmt.Sprintf("note where the content of snapshot %q is", s.name), "")
+	return backends.Wrap(err, fmt.Sprintf("write what libvirt keeps of snapshot %q", s.name), "")
 }

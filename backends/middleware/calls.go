@@ -92,6 +92,12 @@ func (a *around) RevertSnapshot(ctx context.Context, id backends.ID, snapshot st
 	})
 }
 
+func (a *around) DescribeSnapshot(ctx context.Context, id backends.ID, snapshot, description string) error {
+	return a.fn(ctx, Call{Method: "DescribeSnapshot", Object: vm(id), Repeatable: true}, func(ctx context.Context) error {
+		return a.Backend.DescribeSnapshot(ctx, id, snapshot, description)
+	})
+}
+
 func (a *around) DeleteSnapshot(ctx context.Context, id backends.ID, snapshot string, children bool) error {
 	return a.fn(ctx, Call{Method: "DeleteSnapshot", Object: vm(id), Repeatable: true}, func(ctx context.Context) error {
 		return a.Backend.DeleteSnapshot(ctx, id, snapshot, children)

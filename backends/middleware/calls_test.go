@@ -24,7 +24,7 @@ var kinds = map[string]Call{
 
 	"Reconfigure": {Repeatable: true}, "DeleteVM": {Repeatable: true}, "SetPower": {Repeatable: true},
 	"DeleteSnapshot": {Repeatable: true}, "DeleteImage": {Repeatable: true}, "ResizeDisk": {Repeatable: true},
-	"DeleteDisk": {Repeatable: true},
+	"DeleteDisk": {Repeatable: true}, "DescribeSnapshot": {Repeatable: true},
 	"WaitPower":  {Repeatable: true, Waits: true},
 }
 

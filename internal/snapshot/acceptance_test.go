@@ -102,10 +102,21 @@ func TestAccSnapshot(t *testing.T) {
 			ConfigPlanChecks: expect(plancheck.ResourceActionUpdate),
 		},
 		{ResourceName: address, ImportState: true, ImportStateVerify: true},
-		// Another description is another snapshot.
+		// A description changes in place, and one that was edited elsewhere is put right.
 		{
+			Config:            m.Config(web() + snap("a", `description = "Kept"`)),
+			ConfigPlanChecks:  expect(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{id.AddStateValue(address, tfjsonpath.New("id"))},
+		},
+		{
+			PreConfig: func() {
+				vm := m.VM("web")
+				if err := m.Backend.DescribeSnapshot(t.Context(), vm.ID, snapshots(t, m)["a"].ID, "elsewhere"); err != nil {
+					t.Fatal(err)
+				}
+			},
 			Config:           m.Config(web() + snap("a")),
-			ConfigPlanChecks: expect(plancheck.ResourceActionReplace),
+			ConfigPlanChecks: expect(plancheck.ResourceActionUpdate),
 			Check: func(*terraform.State) error {
 				if all := snapshots(t, m); len(all) != 1 || all["a"].Description != "" {
 					return fmt.Errorf("the hypervisor has %+v", all)

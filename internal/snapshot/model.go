@@ -56,17 +56,18 @@ func join(vm backends.ID, snapshot string) string { return string(vm) + "/" + sn
 func (m *model) adopting() bool { return m.Name.IsNull() }
 
 // adopt takes over what only a configuration would say otherwise. It is done
-// once: another name or description would make another snapshot, and one that
-// was edited elsewhere is not to be lost for that.
+// once: another name would make another snapshot, and none is to be lost for that.
 func (m *model) adopt(s backends.Snapshot) {
 	m.Name = types.StringValue(s.Name)
-	m.Description = text(s.Description)
 	m.Memory, m.Quiesce = types.BoolValue(s.Memory), types.BoolValue(s.Quiesced)
 	m.RemoveChildren = types.BoolValue(false)
 }
 
 // observe takes over what the hypervisor says.
 func (m *model) observe(s backends.Snapshot) {
+	if m.Description.ValueString() != s.Description { // "" is as good as none
+		m.Description = text(s.Description)
+	}
 	m.ParentID = text(s.Parent)
 	m.CreatedAt = types.StringNull()
 	if !s.CreatedAt.IsZero() {

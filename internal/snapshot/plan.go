@@ -71,8 +71,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 
 // replaces reports whether m is another snapshot than prior.
 func (m *model) replaces(prior *model) bool {
-	return !m.VMID.Equal(prior.VMID) || !m.Name.Equal(prior.Name) || !m.Description.Equal(prior.Description) ||
-		!m.Memory.Equal(prior.Memory) || !m.Quiesce.Equal(prior.Quiesce)
+	return !m.VMID.Equal(prior.VMID) || !m.Name.Equal(prior.Name) || !m.Memory.Equal(prior.Memory) || !m.Quiesce.Equal(prior.Quiesce)
 }
 
 // requirements is what a snapshot asks of the hypervisor.

@@ -77,10 +77,9 @@ func arguments() map[string]schema.Attribute {
 			PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 		},
 		"description": schema.StringAttribute{
-			MarkdownDescription: "What the snapshot is for. Another text makes another snapshot, of what the VM is then.",
+			MarkdownDescription: "What the snapshot is for. It can be changed in place.",
 			Optional:            true,
 			Validators:          []validator.String{stringvalidator.LengthAtMost(1024)},
-			PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
 		},
 		"memory": schema.BoolAttribute{
 			MarkdownDescription: "Keep the VM's memory too, so that a revert leaves the guest running where it was. The VM must run, and must have no disk attached by `volume`. " +

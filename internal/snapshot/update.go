@@ -10,8 +10,8 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
 )
 
-// Update implements resource.Resource: it reverts the VM where a trigger says
-// so. All else that can change in place is Terraform's own.
+// Update implements resource.Resource: it describes the snapshot anew, and reverts
+// the VM where a trigger says so. All else that can change in place is Terraform's own.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, prior model
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -21,6 +21,14 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	}
 	ctx, cancel := within(ctx, &resp.Diagnostics, plan.Timeouts.Update, updateTimeout)
 	defer cancel()
+	if !plan.Description.Equal(prior.Description) {
+		if err := r.describe(ctx, &plan); err != nil {
+			r.data.AddError(&resp.Diagnostics, tfx.Update, err)
+			return
+		}
+		prior.Description = plan.Description
+		resp.Diagnostics.Append(resp.State.Set(ctx, &prior)...)
+	}
 	if plan.Current.IsUnknown() { // a revert was planned, or could not be ruled out
 		if err := r.revert(ctx, &prior, &plan); err != nil {
 			r.data.AddError(&resp.Diagnostics, tfx.Update, err)
@@ -29,6 +37,15 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
 	r.data.Identify(ctx, resp.Identity, &resp.Diagnostics, plan.ID.ValueString())
+}
+
+func (r *Resource) describe(ctx context.Context, plan *model) error {
+	b, _, err := r.data.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	r.data.Changing()
+	return b.DescribeSnapshot(ctx, plan.vm(), plan.snapshot(), plan.Description.ValueString())
 }
 
 // revert returns the VM to the snapshot and completes plan.
