@@ -103,6 +103,8 @@ func TestFullClone(t *testing.T) {
 	spec.CPU = backends.CPU{Cores: ptr(int64(2)), MaxCores: ptr(int64(4))}
 	spec.Firmware, spec.TPM = ptr("uefi"), ptr(true)
 	spec.Settings = ptr("mine")
+	spec.Watchdog, spec.RNG = ptr("pause"), ptr(true)
+	spec.Console = &backends.ConsoleSpec{Type: ptr("vnc"), Address: ptr("127.0.0.1"), Port: ptr(int64(5977)), Password: ptr("hidden"), PasswordVersion: ptr(int64(1))}
 	spec.Disks["data"] = backends.Disk{SizeGiB: ptr(int64(1)), Format: ptr("raw"), Bus: ptr("scsi"), SSD: ptr(true), KeepOnDestroy: ptr(false)}
 	spec.Networks = map[string]backends.NIC{
 		"lan": {Model: ptr("e1000"), IPv4: &backends.IPConfig{Address: "192.168.150.9/24"}},
@@ -139,6 +141,9 @@ func TestFullClone(t *testing.T) {
 		!strings.Contains(files.MetaData, string(plain)) || strings.Contains(files.NetworkConfig, was.Networks["lan"].MAC) {
 		t.Errorf("the clone's seed is\n%s\n%s\n%s", files.UserData, files.MetaData, files.NetworkConfig)
 	}
+	if own := l.Virsh(t, "dumpxml", "--inactive", "--security-info", "plain"); strings.Contains(own, "5977") || strings.Contains(own, "hidden") || !strings.Contains(own, "listen='127.0.0.1'") || !strings.Contains(own, "action='pause'") {
+		t.Errorf("the clone's console and watchdog:\n%s", own)
+	}
 	reads(t, l, b, plain, "root", "0xaa")
 	reads(t, l, b, plain, "data", "0xbb")
 	scribble(t, l, b, plain, "root", "0xcc")
@@ -151,9 +156,10 @@ func TestFullClone(t *testing.T) {
 
 	other := &backends.VMSpec{
 		Name: "other", Description: ptr(""), Tags: []string{"c"}, CPU: backends.CPU{Cores: ptr(int64(1))}, Memory: backends.Memory{SizeMiB: ptr(int64(192))},
-		Firmware: ptr("bios"), TPM: ptr(false), Settings: ptr("theirs"),
+		Firmware: ptr("bios"), TPM: ptr(false), Settings: ptr("theirs"), Watchdog: ptr("reset"), RNG: ptr(false),
+		Console: &backends.ConsoleSpec{Type: ptr("vnc"), Address: ptr("0.0.0.0"), Port: ptr(int64(5978))},
 		Disks: map[string]backends.Disk{
-			"root": {SizeGiB: ptr(int64(3)), Storage: ptr("copies"), Format: ptr("raw"), Bus: ptr("sata"), KeepOnDestroy: ptr(false)},
+			"root": {SizeGiB: ptr(int64(3)), Storage: ptr("copies"), Format: ptr("raw"), Bus: ptr("sata"), KeepOnDestroy: ptr(false), IOPSLimit: ptr(int64(500))},
 			"more": {SizeGiB: ptr(int64(1))},
 		},
 		Networks:  map[string]backends.NIC{"new": {MAC: ptr("52:54:00:12:34:56")}, "lan": {Model: ptr("virtio"), IPv4: &backends.IPConfig{Address: "192.168.150.7/24"}}},
