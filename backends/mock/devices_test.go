@@ -146,3 +146,30 @@ func TestGuestMonitoring(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowsCustomization: what sysprep gets is taken, changed and told as one.
+func TestWindowsCustomization(t *testing.T) {
+	b := open(t, mock.Options{})
+	with := func(organization string) *backends.VMSpec {
+		return spec("vm", func(s *backends.VMSpec) {
+			s.Customization = &backends.Customization{Hostname: "win", Windows: &backends.WindowsCustomization{Organization: organization}}
+		})
+	}
+	id := create(t, b, with("one"))
+	vm := get(t, b, id)
+	to := with("two")
+	r := backends.Reconfiguration{Desired: to, Changes: backends.Diff(&vm.Config, to), Mode: backends.Cold}
+	if err := b.Reconfigure(t.Context(), id, r); err != nil {
+		t.Fatal(err)
+	}
+	noDiff(t, get(t, b, id), to)
+	plain := create(t, b, spec("plain"))
+	vm = get(t, b, plain)
+	to = with("three")
+	to.Name = "plain"
+	r = backends.Reconfiguration{Desired: to, Changes: backends.Diff(&vm.Config, to), Mode: backends.Cold}
+	if err := b.Reconfigure(t.Context(), plain, r); err != nil {
+		t.Fatal(err)
+	}
+	noDiff(t, get(t, b, plain), to)
+}
