@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/ovf/ovftest"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
@@ -52,13 +53,14 @@ type example struct {
 var examples = []example{
 	{dir: "provider"},
 	{dir: "resources/virtrigaud_clone", provider: "libvirt = {}"},
-	{dir: "resources/virtrigaud_image", files: []string{"appliance.qcow2"}, provider: "libvirt = {}"},
+	{dir: "resources/virtrigaud_image", files: []string{"appliance.qcow2", "legacy.vmdk"}, provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_disk", provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_snapshot", provider: "libvirt = {}"},
 	{dir: "resources/virtrigaud_vm", provider: "libvirt = {}"},
 	{dir: "ephemeral-resources/virtrigaud_console", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_capabilities", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_hosts", provider: "libvirt = {}"},
+	{dir: "data-sources/virtrigaud_image", provider: "libvirt = {}", mock: "sample_data = true"},
 	{dir: "data-sources/virtrigaud_networks", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_storages", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_vm", provider: "libvirt = {}", mock: "sample_data = true"},
@@ -66,7 +68,7 @@ var examples = []example{
 	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=" + key}, mock: `imitate = "libvirt"`},
 	{
 		dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,
-		refused: []string{"reservation_mhz=1000"}, says: []string{"Resource Reservations is not supported by libvirt", "cpu"},
+		refused: []string{"reservation_mhz=1000"}, says: []string{"libvirt does not have this", "cpu.reservation_mhz"},
 	},
 	{dir: "one-vm-two-hypervisors"},
 	{dir: "demo", files: []string{"disk.raw"}},
@@ -188,8 +190,11 @@ func (e example) override(dir, config, server string) string {
 			continue
 		}
 		name := image[1] + ".raw"
-		if strings.Contains(image[2], `kind = "iso"`) {
+		switch {
+		case strings.Contains(image[2], `kind = "iso"`):
 			name = image[1] + ".iso"
+		case strings.Contains(image[2], `.ova"`):
+			name = image[1] + ".ova"
 		}
 		fmt.Fprintf(&b, "resource \"virtrigaud_image\" %q {\n  url = \"%s/%s\"\n  checksum = null\n}\n", image[1], server, name)
 	}
@@ -210,6 +215,16 @@ func content(name string) []byte {
 		b[48+5] = 1                // refcount_table_offset
 		b[56+3] = 1                // refcount_table_clusters
 		b[96+3], b[100+3] = 4, 104 // refcount_order, header_length
+	case ".vmdk": // a sparse extent with its descriptor, as far as it is looked at
+		copy(b, "KDMV\x01\x00\x00\x00")
+		b[12+1], b[20] = 8, 128 // 2048 sectors, grains of 128
+		b[28], b[36] = 1, 20    // where the descriptor is
+		copy(b[512:], "# Disk DescriptorFile\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"monolithicSparse\"\n")
+	case ".ova":
+		return ovftest.Package{
+			Name: "appliance", CPUs: 2, MemoryMiB: 512, Network: "VM Network",
+			Disks: []ovftest.Disk{{File: ovftest.File{Name: "appliance-1.raw", Content: content("disk.raw")}, Capacity: size}},
+		}.OVA()
 	case ".iso":
 		copy(b[32769:], "CD001")
 	default:

@@ -22,3 +22,36 @@ resource "virtrigaud_image" "rescue" {
     create = "90m"
   }
 }
+
+# A VMware disk: the hypervisor stores it in a format that it runs VMs from.
+resource "virtrigaud_image" "converted" {
+  name          = "legacy"
+  local_path    = "${path.module}/legacy.vmdk"
+  target_format = "qcow2"
+}
+
+# A virtual appliance becomes a template, with the hardware that it asks for.
+resource "virtrigaud_image" "gateway" {
+  name = "gateway-2.4"
+  url  = "https://images.example.com/gateway-2.4.ova"
+}
+
+resource "virtrigaud_vm" "gateway" {
+  name     = "gateway"
+  template = virtrigaud_image.gateway.id
+  memory   = { size_mib = 2048 }
+}
+
+# A template from a VM that was prepared, as it is now.
+resource "virtrigaud_vm" "golden" {
+  name        = "golden"
+  image       = virtrigaud_image.debian.id
+  disks       = { root = { size_gib = 10 } }
+  power_state = "stopped"
+}
+
+resource "virtrigaud_image" "golden" {
+  name  = "golden-1"
+  vm_id = virtrigaud_vm.golden.id
+  kind  = "template"
+}

@@ -1,0 +1,7 @@
+import {
+  to = virtrigaud_image.debian
+  identity = {
+    id      = "default/debian-13"
+    backend = "libvirt" # optional
+  }
+}
