@@ -123,7 +123,7 @@ func networkLimits(t *testing.T, e *Env) {
 		n.BandwidthMbps = &mbps
 		return withNICs(spec, map[string]backends.NIC{"lan": n})
 	}
-	spec := limited(e.withNIC("lan", backends.NIC{Network: new(e.Seed.Network)}), 100)
+	spec := limited(e.withNIC("lan", backends.NIC{Network: new(e.Seed.LimitedNetwork)}), 100)
 	id := e.Create(t, spec)
 	mac := e.Read(t, id, all).Networks["lan"].MAC
 	e.Power(t, id, backends.PowerOn)

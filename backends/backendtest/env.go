@@ -37,6 +37,9 @@ func newEnv(t *testing.T, h Harness) *Env {
 	if h.Seed.MissingVM == "" {
 		h.Seed.MissingVM = "00000000-0000-4000-8000-000000000000"
 	}
+	if h.Seed.LimitedNetwork == "" {
+		h.Seed.LimitedNetwork = h.Seed.Network
+	}
 	if h.Timeout == 0 {
 		h.Timeout = time.Minute
 	}

@@ -49,6 +49,7 @@ type Seed struct {
 	BridgeNetwork      string // the value for NIC.Network, such as "bridge:br0"
 	VLANNetwork        string // one on which a NIC may carry a VLAN
 	DistributedNetwork string
+	LimitedNetwork     string // one on which a NIC's bandwidth can be bounded; "" is Network
 	// StaticIPv4 is a free address of Network as CIDR, StaticGateway its gateway.
 	StaticIPv4, StaticGateway string
 
