@@ -30,3 +30,40 @@ func TestRewritesUserData(t *testing.T) {
 		}
 	}
 }
+
+// A console's password goes to the hypervisor with a new version, and with no
+// other change.
+func TestChangesPassword(t *testing.T) {
+	model := func(version int64, kind string) *vmschema.VM {
+		m := &vmschema.VM{}
+		m.Console = &vmschema.Console{Type: &kind, PasswordWOVersion: &version, PasswordWO: new("secret")}
+		return m
+	}
+	for name, tt := range map[string]struct {
+		prior, plan *vmschema.VM
+		want        bool
+	}{
+		"a version":         {model(1, "vnc"), model(2, "vnc"), true},
+		"a type":            {model(1, "vnc"), model(1, "spice"), false},
+		"the first version": {&vmschema.VM{}, model(1, "vnc"), true},
+		"a console no more": {model(1, "vnc"), &vmschema.VM{}, false},
+	} {
+		tt.prior.Console, tt.plan.Console = withoutPassword(tt.prior.Console), withoutPassword(tt.plan.Console)
+		step := newTransition(tt.prior, tt.plan, tt.plan)
+		if got := step.changesPassword(); got != tt.want {
+			t.Errorf("%s: set is %t, want %t", name, got, tt.want)
+		}
+		withPassword(step.to, model(2, "vnc"))
+		if c := step.to.Console; c != nil && (c.Password == nil || *c.Password != "secret") {
+			t.Errorf("%s: the hypervisor gets %+v", name, c)
+		}
+	}
+}
+
+// withoutPassword is a console as plans and states have it.
+func withoutPassword(c *vmschema.Console) *vmschema.Console {
+	if c != nil {
+		c.PasswordWO = nil
+	}
+	return c
+}

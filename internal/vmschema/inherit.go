@@ -1,6 +1,7 @@
 package vmschema
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -16,12 +17,24 @@ func inherit(all map[string]schema.Attribute) {
 	devices := all["host_devices"].(schema.MapNestedAttribute) //nolint:forcetypeassert // likewise
 	devices.Computed = true
 	all["cdrom"], all["host_devices"] = cdrom, devices
+	for name, rest := range map[string]string{
+		"disks": " Where it is set, it names all of the clone's disks: those whose key the source has are made from them, others are new. " +
+			"Unset, the clone has the source's; those that the source attaches by `volume` come as copies.",
+		"networks": " Where it is set, it names all of the clone's interfaces. Unset, the clone has the source's, with MAC addresses of its own.",
+	} {
+		a := all[name].(schema.MapNestedAttribute) //nolint:forcetypeassert // likewise
+		a.MarkdownDescription = unset.ReplaceAllString(a.MarkdownDescription, "") + rest
+		all[name] = a
+	}
 	for name, a := range all {
 		if !own[name] {
 			all[name] = inheriting(name, a)
 		}
 	}
 }
+
+// unset is the sentence of what an unset map leaves alone.
+var unset = regexp.MustCompile(` Unset leaves [^.]*\.$`)
 
 // own are attributes of which a clone has a value of its own by default.
 var own = map[string]bool{
