@@ -51,10 +51,7 @@ func cloned(check knownvalue.Check, first string, more ...string) statecheck.Sta
 }
 
 func expectClone(action plancheck.ResourceActionType, more ...plancheck.PlanCheck) resource.ConfigPlanChecks {
-	return resource.ConfigPlanChecks{
-		PreApply:             append([]plancheck.PlanCheck{plancheck.ExpectResourceAction(cloneAddress, action)}, more...),
-		PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-	}
+	return expectOf(cloneAddress, action, more...)
 }
 
 // A clone has what its source has, other than what belongs to one VM; then it is

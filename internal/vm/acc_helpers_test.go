@@ -31,6 +31,10 @@ func value(check knownvalue.Check, first string, more ...string) statecheck.Stat
 
 // expect is a step's plan: what happens to the VM, and after it nothing more.
 func expect(action plancheck.ResourceActionType, more ...plancheck.PlanCheck) resource.ConfigPlanChecks {
+	return expectOf(address, action, more...)
+}
+
+func expectOf(address string, action plancheck.ResourceActionType, more ...plancheck.PlanCheck) resource.ConfigPlanChecks {
 	return resource.ConfigPlanChecks{
 		PreApply:             append([]plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}, more...),
 		PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
