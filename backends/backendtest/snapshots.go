@@ -1,7 +1,6 @@
 package backendtest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -277,24 +276,6 @@ func snapshotQuiesce(t *testing.T, e *Env) {
 	e.awaitAgent(t, id)
 }
 
-func quiesceWithoutAgent(t *testing.T, e *Env) {
-	id := e.Create(t, e.Spec())
-	refused := func() {
-		t.Helper()
-		_, err := e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: "quiesced", Quiesce: true})
-		WantCode(t, err, backends.Precondition)
-		if left := e.snapshots(t, id); len(left) > 0 {
-			t.Errorf("the refused snapshot left %v", left)
-		}
-	}
-	refused()
-	if e.Traits.RealGuest { // a pretended agent answers in every VM that runs
-		e.Power(t, id, backends.PowerOn)
-		refused()
-		e.InState(t, id, backends.Running)
-	}
-}
-
 // snapshotFirmware: variables of the firmware are in nobody's way.
 func snapshotFirmware(t *testing.T, e *Env) {
 	spec := e.With(func(s *backends.VMSpec) { s.Firmware = new("uefi") })
@@ -310,20 +291,6 @@ func snapshotFirmware(t *testing.T, e *Env) {
 	e.revert(t, id, warm)
 	e.drop(t, id, warm, false)
 	e.Matches(t, id, spec)
-}
-
-func snapshotNames(t *testing.T, e *Env) {
-	id, other := e.Create(t, e.Spec()), e.Create(t, e.Spec())
-	e.take(t, id, backends.SnapshotSpec{Name: "before", Description: "the first"})
-	_, err := e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: "before"})
-	wantNamed(t, WantCode(t, err, backends.Conflict), "before")
-	if s := e.snapshots(t, id)["before"]; s.Description != "the first" {
-		t.Errorf("the snapshot that was there became %+v", s)
-	}
-	e.take(t, other, backends.SnapshotSpec{Name: "before"}) // a name is taken within one VM
-	e.take(t, id, backends.SnapshotSpec{Name: "A name, with <spaces> & ümlauts/slashes"})
-	_, err = e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{})
-	WantCode(t, err, backends.Invalid)
 }
 
 // snapshotsAtOnce takes eight at once, as one apply does: they form one line.
@@ -360,165 +327,4 @@ func snapshotsAtOnce(t *testing.T, e *Env) {
 			t.Errorf("the current snapshot %q is not the end of the line", s.Name)
 		}
 	}
-}
-
-// deleteSnapshotted deletes a VM with a tree of snapshots: nothing is left.
-func deleteSnapshotted(t *testing.T, e *Env) {
-	spec := e.layered()
-	id := e.Create(t, spec)
-	owned := e.volumes(t, id)
-	first := e.take(t, id, backends.SnapshotSpec{Name: "first"})
-	e.Power(t, id, backends.PowerOn)
-	e.take(t, id, backends.SnapshotSpec{Name: "second", Memory: e.Catalogue.Supports(backends.FeatureSnapshotMemory)})
-	owned = append(owned, e.volumes(t, id)...)
-	e.revert(t, id, first)
-	e.take(t, id, backends.SnapshotSpec{Name: "side"})
-	owned = append(owned, e.volumes(t, id)...)
-	e.Power(t, id, backends.PowerOn)
-	if err := e.DeleteVM(e.Ctx(t), id, backends.DeleteOptions{}); err != nil {
-		t.Fatalf("DeleteVM of a running VM with snapshots: %v", err)
-	}
-	e.Gone(t, id)
-	_, err := e.ListSnapshots(e.Ctx(t), id)
-	WantCode(t, err, backends.NotFound)
-	e.lost(t, owned)
-	if left := e.snapshots(t, e.Create(t, spec)); len(left) > 0 {
-		t.Errorf("the next VM of the name has the snapshots of the first: %v", left)
-	}
-}
-
-// volumes are the ids of the volumes that a VM owns.
-func (e *Env) volumes(t *testing.T, id backends.ID) []string {
-	t.Helper()
-	var ids []string
-	for _, d := range e.Read(t, id, all).Disks {
-		if d.Owned && d.VolumeID != "" {
-			ids = append(ids, d.VolumeID)
-		}
-	}
-	return ids
-}
-
-// lost fails where one of volumes still exists, as far as the seam can tell.
-func (e *Env) lost(t *testing.T, volumes []string) {
-	t.Helper()
-	if !e.Catalogue.Supports(backends.FeatureDiskVolume) {
-		return
-	}
-	for _, id := range volumes {
-		if v, err := e.GetDisk(e.Ctx(t), id); backends.CodeOf(err) != backends.NotFound {
-			t.Errorf("volume %q is left: %+v (%v)", id, v, err)
-		}
-	}
-}
-
-// snapshotVolumes: a disk with a life of its own is left out of snapshots.
-func snapshotVolumes(t *testing.T, e *Env) {
-	v := e.volume(t)
-	spec := withDisk(e.Spec(), "keep", backends.Disk{Volume: &v.ID})
-	id := e.Create(t, spec)
-	was := e.disk(t, v.ID)
-	s := e.take(t, id, backends.SnapshotSpec{Name: "without it"})
-	if is := e.disk(t, v.ID); is.Path != was.Path || is.AttachedTo != id {
-		t.Errorf("the disk was %+v and is %+v", was, is)
-	}
-	if err := e.ResizeDisk(e.Ctx(t), v.ID, 2); err != nil {
-		t.Errorf("ResizeDisk beside a snapshot: %v", err)
-	}
-	e.revert(t, id, s)
-	if is := e.disk(t, v.ID); is.Path != was.Path || is.AttachedTo != id || *is.Disk.SizeGiB != 2 {
-		t.Errorf("after the revert the disk is %+v, want it as it was", is)
-	}
-	if e.Catalogue.Supports(backends.FeatureSnapshotMemory) {
-		e.Power(t, id, backends.PowerOn)
-		_, err := e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: "with memory", Memory: true})
-		wantNamed(t, WantCode(t, err, backends.Precondition), "keep")
-		if left := e.snapshots(t, id); len(left) != 1 {
-			t.Errorf("the refused snapshot left %v", left)
-		}
-		e.InState(t, id, backends.Running)
-	}
-	if err := e.DeleteVM(e.Ctx(t), id, backends.DeleteOptions{}); err != nil {
-		t.Fatalf("DeleteVM: %v", err)
-	}
-	if is := e.disk(t, v.ID); is.AttachedTo != "" {
-		t.Errorf("after its VM is gone the disk is attached to %q", is.AttachedTo)
-	}
-}
-
-// snapshotKeptDisk keeps a disk of a VM with snapshots: it is one whole volume.
-func snapshotKeptDisk(t *testing.T, e *Env) {
-	id := e.Create(t, withDisk(e.Spec(), "data", backends.Disk{SizeGiB: new(int64(1))}))
-	e.take(t, id, backends.SnapshotSpec{Name: "one"})
-	e.take(t, id, backends.SnapshotSpec{Name: "two"})
-	kept := e.Read(t, id, all).Disks["data"].VolumeID
-	if err := e.DeleteVM(e.Ctx(t), id, backends.DeleteOptions{KeepDisks: []string{"data"}}); err != nil {
-		t.Fatalf("DeleteVM: %v", err)
-	}
-	if v := e.disk(t, kept); v.AttachedTo != "" || v.Disk.SizeGiB == nil || *v.Disk.SizeGiB != 1 {
-		t.Errorf("the kept disk is %+v", v)
-	}
-	next := e.Create(t, withDisk(e.Spec(), "old", backends.Disk{Volume: &kept}))
-	e.Power(t, next, backends.PowerOn)
-	if err := e.DeleteVM(e.Ctx(t), next, backends.DeleteOptions{}); err != nil {
-		t.Fatalf("DeleteVM: %v", err)
-	}
-	if err := e.DeleteDisk(e.Ctx(t), kept); err != nil {
-		t.Fatalf("DeleteDisk of the kept disk: %v", err)
-	}
-}
-
-func missingSnapshot(t *testing.T, e *Env) {
-	const missing = "no-such-snapshot"
-	id := e.Create(t, e.Spec())
-	e.take(t, id, backends.SnapshotSpec{Name: "one"})
-	before := e.Read(t, id, all)
-	calls := map[string]func(id backends.ID) error{
-		"DeleteSnapshot":               func(id backends.ID) error { return e.DeleteSnapshot(e.Ctx(t), id, missing, false) },
-		"DeleteSnapshot with children": func(id backends.ID) error { return e.DeleteSnapshot(e.Ctx(t), id, missing, true) },
-	}
-	if e.Catalogue.Supports(backends.FeatureSnapshotRevert) {
-		calls["RevertSnapshot"] = func(id backends.ID) error { return e.RevertSnapshot(e.Ctx(t), id, missing) }
-	}
-	for name, call := range calls {
-		t.Run(name, func(t *testing.T) {
-			wantNamed(t, WantCode(t, call(id), backends.NotFound), missing)
-			wantNamed(t, WantCode(t, call(e.Seed.MissingVM), backends.NotFound), string(e.Seed.MissingVM))
-		})
-	}
-	e.unchanged(t, id, before)
-	if left := e.snapshots(t, id); len(left) != 1 {
-		t.Errorf("the refusals left %v", left)
-	}
-	_, err := e.CreateSnapshot(e.Ctx(t), e.Seed.MissingVM, backends.SnapshotSpec{Name: "one"})
-	wantNamed(t, WantCode(t, err, backends.NotFound), string(e.Seed.MissingVM))
-	_, err = e.ListSnapshots(e.Ctx(t), e.Seed.MissingVM)
-	wantNamed(t, WantCode(t, err, backends.NotFound), string(e.Seed.MissingVM))
-}
-
-// snapshotCancelled: a call whose context is over does nothing; one that is
-// cancelled on its way leaves a whole snapshot or none.
-func snapshotCancelled(t *testing.T, e *Env) {
-	id := e.Create(t, e.Spec())
-	over, cancel := context.WithCancel(e.Ctx(t))
-	cancel()
-	_, err := e.CreateSnapshot(over, id, backends.SnapshotSpec{Name: "never"})
-	WantCode(t, err, backends.Canceled)
-	if left := e.snapshots(t, id); len(left) > 0 {
-		t.Errorf("a call that was cancelled before it began left %v", left)
-	}
-	ctx, cancel := context.WithCancel(e.Ctx(t))
-	defer cancel()
-	before := e.Read(t, id, all)
-	_, err = e.CreateSnapshot(backends.WithProgress(ctx, func(backends.Progress) { cancel() }), id, backends.SnapshotSpec{Name: "perhaps"})
-	if err != nil {
-		WantCode(t, err, backends.Canceled)
-	}
-	e.unchanged(t, id, before)
-	left := e.snapshots(t, id)
-	if len(left) > 1 || err == nil && len(left) != 1 {
-		t.Errorf("the cancelled call answered %v and left %v", err, left)
-	}
-	e.take(t, id, backends.SnapshotSpec{Name: "afterwards"})
-	e.Power(t, id, backends.PowerOn)
 }
