@@ -113,6 +113,9 @@ func lackingAttributes(t *testing.T, e *Env) {
 		"console.address":        func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Address: new("127.0.0.1")} },
 		"console.port":           func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Port: new(int64(5901))} },
 		"console.tls":            func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{TLS: new(true)} },
+		"customization.windows": func(s *backends.VMSpec) {
+			s.Customization = &backends.Customization{Hostname: "x", Windows: &backends.WindowsCustomization{Organization: "x"}}
+		},
 		"console.password_wo_version": func(s *backends.VMSpec) {
 			s.Console = &backends.ConsoleSpec{Password: new("x"), PasswordVersion: one()}
 		},
