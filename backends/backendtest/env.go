@@ -216,19 +216,24 @@ func (e *Env) Named(t *testing.T, name string) []backends.ID {
 // done answers says what is still missing.
 func (e *Env) Eventually(t *testing.T, what string, done func() string) {
 	t.Helper()
-	ctx := e.Ctx(t)
-	pause := 10 * time.Millisecond
-	for {
+	if missing := until(e.Ctx(t), done); missing != "" {
+		t.Fatalf("%s did not happen within %s: %s", what, e.Timeout, missing)
+	}
+}
+
+// until calls done at growing intervals until it answers "" or ctx ends, and
+// returns its last answer.
+func until(ctx context.Context, done func() string) string {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		missing := done()
 		if missing == "" {
-			return
+			return ""
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s did not happen within %s: %s", what, e.Timeout, missing)
+			return missing
 		case <-time.After(pause):
 		}
-		pause = min(2*pause, time.Second)
 	}
 }
 

@@ -1,11 +1,11 @@
 package backendtest
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
@@ -130,18 +130,14 @@ func (e *Env) Guest(t *testing.T) backends.ID {
 func (e *Env) bootGuest(t *testing.T, id backends.ID) *backends.VM {
 	t.Helper()
 	e.Power(t, id, backends.PowerOn)
-	if e.Traits.RealGuest {
-		for end := time.Now().Add(e.Timeout / 2); !e.forgiven; time.Sleep(200 * time.Millisecond) {
-			vm, missing := e.agentMissing(t, id)
-			if missing == "" {
-				return vm
-			}
-			if time.Now().After(end) {
-				t.Logf("a boot hangs, it is tried once more: %s", missing)
-				e.forgiven = true
-				e.Power(t, id, backends.PowerOff)
-				e.Power(t, id, backends.PowerOn)
-			}
+	if e.Traits.RealGuest && !e.forgiven {
+		ctx, cancel := context.WithTimeout(e.Ctx(t), e.Timeout/2)
+		defer cancel()
+		if missing := until(ctx, func() string { _, missing := e.agentMissing(t, id); return missing }); missing != "" {
+			t.Logf("a boot hangs, it is tried once more: %s", missing)
+			e.forgiven = true
+			e.Power(t, id, backends.PowerOff)
+			e.Power(t, id, backends.PowerOn)
 		}
 	}
 	return e.awaitAgent(t, id)

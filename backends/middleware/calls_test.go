@@ -25,7 +25,7 @@ var kinds = map[string]Call{
 	"Reconfigure": {Repeatable: true}, "DeleteVM": {Repeatable: true}, "SetPower": {Repeatable: true},
 	"DeleteSnapshot": {Repeatable: true}, "DeleteImage": {Repeatable: true}, "ResizeDisk": {Repeatable: true},
 	"DeleteDisk": {Repeatable: true}, "DescribeSnapshot": {Repeatable: true},
-	"WaitPower":  {Repeatable: true, Waits: true},
+	"WaitPower": {Repeatable: true, Waits: true},
 }
 
 // call calls a method of b with zero values and returns its error.
@@ -118,7 +118,7 @@ func (w whole) CloneVM(ctx context.Context, spec *backends.CloneSpec) (backends.
 	if err := w.wait(ctx); err != nil {
 		return "", err
 	}
-	return backends.ID("clone of " + spec.Source), backends.Errorf(backends.Exhausted, "clone", "", "no space left")
+	return "clone of " + spec.Source, backends.Errorf(backends.Exhausted, "clone", "", "no space left")
 }
 
 func (w whole) CreateSnapshot(ctx context.Context, _ backends.ID, spec backends.SnapshotSpec) (string, error) {
