@@ -83,17 +83,14 @@ func (b *Backend) goOn(ctx context.Context, dom rpc.Domain, d *domain, layers []
 	return b.layerLive(ctx, dom, d, layers, x, flags)
 }
 
-// goOnLimit bounds the moment in which QEMU moves to other files.
-const goOnLimit = 20 * time.Second
-
-// layerLive moves a domain to new layers by libvirt's own snapshot. It waits for the answer also when ctx
-// ends: that comes at once, and without it nobody would know where the guest writes.
+// layerLive moves a domain to new layers by libvirt's own snapshot. It waits for the answer a while longer
+// than ctx: that comes at once, and without it nobody would know where the guest writes.
 func (b *Backend) layerLive(ctx context.Context, dom rpc.Domain, d *domain, layers []newLayer, x *libvirtxml.DomainSnapshot, flags rpc.DomainSnapshotCreateFlags) error {
 	text, err := x.Marshal()
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	moving, cancel := context.WithTimeout(context.WithoutCancel(ctx), goOnLimit)
+	moving, cancel := outlive(ctx)
 	defer cancel()
 	if err == nil {
 		err = b.once(moving, func(l *rpc.Libvirt) error {
