@@ -128,6 +128,16 @@ func TestAccSnapshot_libvirt(t *testing.T) {
 		w.EmptyPlan()
 	}
 
+	// A description changes in place.
+	g.configure("stopped", strings.Replace(three(2), "The last one", "The very last one", 1))
+	if out := w.Apply(); !strings.Contains(out, "0 added, 1 changed, 0 destroyed") {
+		t.Errorf("another description is not an update in place:\n%s", out)
+	}
+	w.EmptyPlan()
+	if text := lab.Virsh(t, "snapshot-dumpxml", "acc-snap", w.Attributes("virtrigaud_snapshot.c")["snapshot_id"].(string)); !strings.Contains(text, "The very last one") {
+		t.Errorf("virsh does not show the description:\n%s", text)
+	}
+
 	// Without one of them, then without any.
 	g.configure("stopped", three(2, `revert_power_state = "running"`))
 	w.Apply()

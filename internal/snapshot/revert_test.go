@@ -106,8 +106,7 @@ func TestAccSnapshot_revertFails(t *testing.T) {
 	w := tfrun.New(t)
 	w.Write("main.tf", header+web()+snap("a", triggers(1)))
 	w.Apply()
-	faulty := strings.Replace(header, `"mock.json"`, `"mock.json", faults = [{ operation = "RevertSnapshot", code = "exhausted", message = "no space is left" }]`, 1)
-	w.Write("main.tf", faulty+web()+snap("a", triggers(2)))
+	w.Write("main.tf", faulty(`operation = "RevertSnapshot", code = "exhausted", message = "no space is left"`)+web()+snap("a", triggers(2)))
 	w.Fails([]string{"Unable to revert", "No space is left", "exhausted"}, "apply", "-auto-approve")
 	w.Write("main.tf", header+web()+snap("a", triggers(2)))
 	if said := tfrun.Unwrap(w.Must("plan")); !strings.Contains(said, `This change reverts VM "web"`) {
