@@ -30,16 +30,15 @@ func many(lines map[string]string) string {
 func TestAccVM_unsupported(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct{ line, want string }{
-		"ha":            {`high_availability = { enabled = true }`, `High Availability is not supported by libvirt.*high_availability\.enabled`},
-		"ft":            {`fault_tolerance = true`, `Fault Tolerance is not supported by libvirt.*fault_tolerance`},
-		"drs":           {`drs = { automation = "full" }`, `DRS/Load Balancing is not supported by libvirt.*drs\.automation`},
-		"policy":        {`disks = { root = { size_gib = 1, policy = "gold" } }`, `Storage Policies is not supported by libvirt.*disks\["root"\]\.policy.*no storage policies`},
-		"host":          {`placement = { host = "kvm-2" }`, `Host Placement is not supported by libvirt.*placement\.host`},
-		"customization": {`customization = { hostname = "web" }`, `Guest Customization is not supported by libvirt.*customization`},
-		"device":        {`host_devices = { gpu = { pci = "0000:65:00.0" } }`, `Host Devices is not supported by libvirt.*host_devices\["gpu"\]`},
-		"format":        {`disks = { root = { size_gib = 1, format = "vmdk" } }`, `does not take this value.*disks\["root"\]\.format.*qcow2, raw`},
-		"model":         {`networks = { lan = { model = "vmxnet3" } }`, `does not take this value.*networks\["lan"\]\.model.*rtl8139`},
-		"reservation":   {`cpu = { reservation_mhz = 100 }`, `libvirt does not have this.*cpu\.reservation_mhz.*cpu\.shares`},
+		"ha":          {`high_availability = { enabled = true }`, `High Availability is not supported by libvirt.*high_availability\.enabled`},
+		"ft":          {`fault_tolerance = true`, `Fault Tolerance is not supported by libvirt.*fault_tolerance`},
+		"drs":         {`drs = { automation = "full" }`, `DRS/Load Balancing is not supported by libvirt.*drs\.automation`},
+		"policy":      {`disks = { root = { size_gib = 1, policy = "gold" } }`, `Storage Policies is not supported by libvirt.*disks\["root"\]\.policy.*no storage policies`},
+		"host":        {`placement = { host = "kvm-2" }`, `Host Placement is not supported by libvirt.*placement\.host`},
+		"device":      {`host_devices = { gpu = { pci = "0000:65:00.0" } }`, `Host Devices is not supported by libvirt.*host_devices\["gpu"\]`},
+		"format":      {`disks = { root = { size_gib = 1, format = "vmdk" } }`, `does not take this value.*disks\["root"\]\.format.*qcow2, raw`},
+		"model":       {`networks = { lan = { model = "vmxnet3" } }`, `does not take this value.*networks\["lan"\]\.model.*rtl8139`},
+		"reservation": {`cpu = { reservation_mhz = 100 }`, `libvirt does not have this.*cpu\.reservation_mhz.*cpu\.shares`},
 	}
 	lines := map[string]string{"fine": `cpu = { cores = 2 }`}
 	for name, c := range cases {
