@@ -28,7 +28,7 @@ func customizationAttribute() schema.Attribute {
 	input := func(doc string, sensitive bool) schema.Attribute {
 		return schema.StringAttribute{MarkdownDescription: doc, Optional: true, Sensitive: sensitive}
 	}
-	return object("Guest customization by the hypervisor's own means, at the first boot. Where the hypervisor has none the plan refuses it; use `cloud_init`.", map[string]schema.Attribute{
+	return object("Guest customization at the first boot: by the hypervisor's own means, on libvirt by cloud-init, which takes all but `windows`. Where the hypervisor has none the plan refuses it.", map[string]schema.Attribute{
 		"hostname":  input("Host name of the guest. Default: the VM's name.", false),
 		"domain":    input("DNS domain of the guest.", false),
 		"time_zone": input("Time zone, such as `Europe/Zurich`; for Windows its numeric index.", false),
