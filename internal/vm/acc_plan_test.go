@@ -35,6 +35,7 @@ func TestAccVM_unsupported(t *testing.T) {
 		"drs":         {`drs = { automation = "full" }`, `DRS/Load Balancing is not supported by libvirt.*drs\.automation`},
 		"policy":      {`disks = { root = { size_gib = 1, policy = "gold" } }`, `Storage Policies is not supported by libvirt.*disks\["root"\]\.policy.*no storage policies`},
 		"host":        {`placement = { host = "kvm-2" }`, `Host Placement is not supported by libvirt.*placement\.host`},
+		"sysprep":     {`customization = { windows = { organization = "x" } }`, `libvirt does not have this.*customization\.windows.*sysprep`},
 		"device":      {`host_devices = { gpu = { pci = "0000:65:00.0" } }`, `Host Devices is not supported by libvirt.*host_devices\["gpu"\]`},
 		"format":      {`disks = { root = { size_gib = 1, format = "vmdk" } }`, `does not take this value.*disks\["root"\]\.format.*qcow2, raw`},
 		"model":       {`networks = { lan = { model = "vmxnet3" } }`, `does not take this value.*networks\["lan"\]\.model.*rtl8139`},
