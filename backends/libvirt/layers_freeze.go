@@ -234,15 +234,15 @@ func (b *Backend) stillFrozen(ctx context.Context, d *domain, key string, since 
 	if entry == nil || entry.Backing == "" {
 		return storage.Volume{}, false, nil
 	}
-	ref, err := storage.ParseRef(entry.Backing)
-	if err != nil || !slices.Contains(d.mark.Layers, layerMark{Key: key, Pool: ref.Pool, Volume: ref.Name}) {
-		return storage.Volume{}, false, nil
+	i := slices.IndexFunc(d.mark.Layers, func(l layerMark) bool { return l.Key == key && l.ref().String() == entry.Backing })
+	if i < 0 {
+		return storage.Volume{}, false, nil // somebody else's
 	}
 	fresh := entry.Frozen != 0 && !since.IsZero() && entry.Frozen >= since.UnixNano()
 	if !fresh && up {
 		return storage.Volume{}, false, nil
 	}
-	v, err := b.store.Get(ctx, ref)
+	v, err := b.store.Get(ctx, d.mark.Layers[i].ref())
 	if err != nil || fresh {
 		return v, err == nil, err
 	}

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -314,9 +315,9 @@ func (s *snapshotInMaking) saveMemory(ctx context.Context, x *libvirtxml.DomainS
 		})
 	}()
 	err = s.awaitMemory(ctx, done)
-	if err == errStuck {
+	if errors.Is(err, errStuck) {
 		cancel()
-		<-done
+		<-done //nolint:errcheck // what it says is known
 		return context.Cause(ctx)
 	}
 	cancel()
