@@ -19,6 +19,10 @@ func (b *Backend) ImportImage(ctx context.Context, spec backends.ImageSpec, sour
 }
 
 func (b *Backend) importImage(ctx context.Context, spec backends.ImageSpec, source backends.ImageSource) (backends.Image, error) {
+	if source.LibraryItem != "" {
+		return backends.Image{}, backends.Errorf(backends.Unsupported, "", "", "libvirt has no content libraries").
+			At("content_library").Advise("A storage pool of images serves.")
+	}
 	if spec.Kind == "ova" || spec.Kind == "template" || source.VM != "" {
 		if len(spec.Properties) > 0 {
 			return backends.Image{}, backends.Errorf(backends.Unsupported, "", "", "the libvirt backend has no properties of images").At("properties")
