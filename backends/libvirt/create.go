@@ -403,7 +403,7 @@ func (c *creation) makeSeed(ctx context.Context, b *blueprint) error {
 	for _, n := range b.nics {
 		nics = append(nics, cloudinit.NIC{Key: n.key, MAC: n.mac})
 	}
-	iso, err := renderSeed(c.spec, c.uuid, nics)
+	iso, err := b.mark.renderSeed(c.spec, c.uuid, nics)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func inheritMark(source *mark, spec *backends.VMSpec) *mark {
 	}
 	m.Version, m.Token = markVersion, spec.CreateToken
 	m.Partial, m.Pending, m.HadTPM, m.SeedStale, m.Adopted = false, "", false, false, false
-	m.Template, m.Image, m.Fingerprint, m.Origin = false, "", "", ""
+	m.Clone, m.Template, m.Image, m.Fingerprint, m.Origin = true, false, "", "", ""
 	m.Settings = ""
 	m.Disks, m.NICs, m.CDROM, m.Seed, m.Layers, m.Snapshots = nil, nil, nil, nil, nil, nil
 	m.record(spec)

@@ -53,6 +53,8 @@ type mark struct {
 	PlacementStorage string `xml:"storage,attr,omitempty"`
 	Settings         string `xml:"settings,attr,omitempty"`
 
+	// Clone is set where the VM's disks were another's.
+	Clone bool `xml:"clone,attr,omitempty"`
 	// Template: it never runs, and VMs are made of it.
 	Template bool `xml:"template,attr,omitempty"`
 	// Image is the kind of the image that a template was imported as, "ova" or "template", and

@@ -176,7 +176,7 @@ func (r *reversion) carry() *mark {
 	today := r.now.mark
 	next := r.then.mark.clone()
 	next.Version, next.Token, next.Partial, next.Pending = today.Version, today.Token, today.Partial, ""
-	next.Adopted, next.Template, next.HadTPM = today.Adopted, today.Template, today.HadTPM || hasTPM(r.now.xml)
+	next.Adopted, next.Clone, next.Template, next.HadTPM = today.Adopted, today.Clone, today.Template, today.HadTPM || hasTPM(r.now.xml)
 	next.Image, next.Fingerprint, next.Origin = today.Image, today.Fingerprint, today.Origin
 	next.Tags, next.Settings, next.PlacementStorage = slices.Clone(today.Tags), today.Settings, today.PlacementStorage
 	next.Layers, next.Snapshots = slices.Clone(today.Layers), slices.Clone(today.Snapshots)

@@ -23,12 +23,12 @@ func wantsSeed(spec *backends.VMSpec) bool {
 }
 
 // renderSeed makes the bytes of a VM's seed. nics are in bus order.
-func renderSeed(spec *backends.VMSpec, uuid string, nics []cloudinit.NIC) ([]byte, error) {
+func (m *mark) renderSeed(spec *backends.VMSpec, uuid string, nics []cloudinit.NIC) ([]byte, error) {
 	instance := uuid
 	if spec.CloudInit != nil && spec.CloudInit.InstanceID != nil {
 		instance = *spec.CloudInit.InstanceID
 	}
-	seed, err := cloudinit.Render(cloudinit.Input{InstanceID: instance, Spec: spec, NICs: nics})
+	seed, err := cloudinit.Render(cloudinit.Input{InstanceID: instance, Spec: spec, NICs: nics, Clone: m.Clone})
 	if err != nil {
 		return nil, backends.Errorf(backends.Invalid, "", "", "the cloud-init seed cannot be made: %w", err).At("cloud_init")
 	}
@@ -119,7 +119,7 @@ func (e *edit) writeSeed(ctx context.Context) error {
 	if err := e.saveMark(ctx, e.dom, e.d, e.up); err != nil {
 		return err
 	}
-	iso, err := renderSeed(e.to, e.d.xml.UUID, e.d.seedNICs())
+	iso, err := e.d.mark.renderSeed(e.to, e.d.xml.UUID, e.d.seedNICs())
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (e *edit) insertSeed(ctx context.Context, v storage.Volume, poolKind string
 func (e *edit) renderAgain(ctx context.Context) ([]byte, error) {
 	ci := e.to.CloudInit
 	if ci == nil || ci.UserDataVersion == nil || ci.UserData != nil {
-		return renderSeed(e.to, e.d.xml.UUID, e.d.seedNICs())
+		return e.d.mark.renderSeed(e.to, e.d.xml.UUID, e.d.seedNICs())
 	}
 	old, err := e.store.ReadSmall(ctx, e.d.mark.Seed.ref())
 	if isVolumeGone(err) {
@@ -189,7 +189,7 @@ func (e *edit) renderAgain(ctx context.Context) ([]byte, error) {
 	if ci.InstanceID != nil {
 		instance = *ci.InstanceID
 	}
-	seed, err := cloudinit.Render(cloudinit.Input{InstanceID: instance, Spec: e.to, NICs: e.d.seedNICs()})
+	seed, err := cloudinit.Render(cloudinit.Input{InstanceID: instance, Spec: e.to, NICs: e.d.seedNICs(), Clone: e.d.mark.Clone})
 	if err != nil {
 		return nil, backends.Errorf(backends.Invalid, "", "", "the cloud-init seed cannot be made: %w", err).At("cloud_init")
 	}

@@ -8,6 +8,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -76,7 +77,11 @@ func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clon
 	}
 	var warnings []Warning
 	if opts.Wait != nil {
-		warnings, err = WaitFor(ctx, b, id, *opts.Wait)
+		wait := *opts.Wait
+		if clone != nil {
+			wait.Except = append(slices.Clone(wait.Except), addressesOf(ctx, b, clone.Source)...)
+		}
+		warnings, err = WaitFor(ctx, b, id, wait)
 		if err != nil {
 			return id, warnings, err
 		}

@@ -317,6 +317,7 @@ func TestWaitFor(t *testing.T) {
 	}{
 		{"first address", Wait{}, "10.0.0.5", ""},
 		{"agent", Wait{Agent: true}, "10.0.0.5", ""},
+		{"only what the source has", Wait{Except: []string{"10.0.0.5"}}, "10.0.0.5", "none that wait_for asks for"},
 		{"inside the prefix", Wait{CIDR: netip.MustParsePrefix("10.0.0.0/24")}, "10.0.0.5", ""},
 		{"outside the prefix", Wait{CIDR: netip.MustParsePrefix("192.0.2.0/24")}, "10.0.0.5", "none that wait_for asks for: lan: 10.0.0.5"},
 		{"IPv4 wanted, IPv6 there", Wait{IPv4: true}, "2001:db8::5", "none that wait_for asks for"},

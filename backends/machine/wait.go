@@ -25,6 +25,9 @@ type Wait struct {
 	CIDR    netip.Prefix // only an address inside counts; invalid is any
 	Network string       // only this NIC's addresses count; "" is any
 	Timeout time.Duration
+	// Except are addresses that do not count: those of a clone's source, under whose identity
+	// the clone's guest may begin.
+	Except []string
 }
 
 // DefaultWait is how long WaitFor waits where Timeout is 0.
@@ -96,7 +99,7 @@ func (w Wait) met(vm *backends.VM) bool {
 
 func (w Wait) counts(address string) bool {
 	a, err := netip.ParseAddr(address)
-	if err != nil {
+	if err != nil || slices.Contains(w.Except, address) {
 		return false
 	}
 	return (!w.IPv4 || a.Is4()) && (!w.CIDR.IsValid() || w.CIDR.Contains(a))
@@ -138,4 +141,17 @@ func (w Wait) missed(id backends.ID, vm *backends.VM) Warning {
 	}
 	warning.Detail += " The VM is kept and was not changed. Raise wait_for.timeout, or leave wait_for out."
 	return warning
+}
+
+// addressesOf are the addresses that a VM has now, as far as that is known.
+func addressesOf(ctx context.Context, b backends.Backend, id backends.ID) []string {
+	vm, err := Get(ctx, b, id, backends.AspectConfig|backends.AspectRuntime|backends.AspectGuest)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, nic := range vm.Networks {
+		all = append(all, nic.Addresses...)
+	}
+	return all
 }

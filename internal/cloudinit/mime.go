@@ -15,8 +15,12 @@ const mergeHow = "list(append)+dict(no_replace,recurse_list)+str()"
 func archive(user string, f format, own ownConfig) string {
 	ours := cloudConfigHeader + "\nmerge_how: " + quote(mergeHow) + "\n" + own.yaml()
 	sum := sha256.Sum256([]byte(user + "\x00" + ours))
-	boundary := "==virtrigaud-" + hex.EncodeToString(sum[:16]) + "=="
+	return message(hex.EncodeToString(sum[:16]), user, f, "text/cloud-config", ours)
+}
 
+// message is a multipart/mixed message with the user's data and a part of ours.
+func message(digest, user string, f format, mimeType, ours string) string {
+	boundary := "==virtrigaud-" + digest + "=="
 	var b strings.Builder
 	b.WriteString("Content-Type: multipart/mixed; boundary=\"" + boundary + "\"\nMIME-Version: 1.0\n")
 	b.WriteString("\n--" + boundary + "\n")
@@ -28,14 +32,14 @@ func archive(user string, f format, own ownConfig) string {
 		}
 		b.WriteString(user)
 	} else {
-		mimeType := f.mimeType
-		if mimeType == "" {
-			mimeType = "text/plain"
+		theirs := f.mimeType
+		if theirs == "" {
+			theirs = "text/plain"
 		}
-		writePart(&b, mimeType, user)
+		writePart(&b, theirs, user)
 	}
 	b.WriteString("\n--" + boundary + "\n")
-	writePart(&b, "text/cloud-config", ours)
+	writePart(&b, mimeType, ours)
 	b.WriteString("\n--" + boundary + "--\n")
 	return b.String()
 }

@@ -18,7 +18,7 @@ import (
 // look one up by the other. The default route is spelled 0.0.0.0/0, because "default" is an invalid
 // network to cloud-init 22.4 and gateway4 is deprecated in netplan; the one of IPv6 is gateway6
 // all the same, because 22.4 makes ::/64 of ::/0 wherever it does not write netplan files.
-func renderNetwork(spec *backends.VMSpec, ci *backends.CloudInit, nics []NIC) (string, error) {
+func renderNetwork(spec *backends.VMSpec, ci *backends.CloudInit, nics []NIC, clone bool) (string, error) {
 	if ci.NetworkConfig != nil && *ci.NetworkConfig != "" {
 		return *ci.NetworkConfig, nil
 	}
@@ -44,6 +44,9 @@ func renderNetwork(spec *backends.VMSpec, ci *backends.CloudInit, nics []NIC) (s
 			w.line(4, "mtu: %d", *cfg.MTU)
 		}
 		dhcp := cfg.IPv4 == nil
+		if clone && dhcp {
+			w.line(4, "dhcp-identifier: mac") // netplan's; others ignore it
+		}
 		// Boot does not wait for a link that is down, nor for DHCP on a second network,
 		// which may have no server.
 		if (cfg.Connected != nil && !*cfg.Connected) || (dhcp && i > 0) {

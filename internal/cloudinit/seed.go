@@ -24,6 +24,9 @@ type Input struct {
 	InstanceID string
 	Spec       *backends.VMSpec
 	NICs       []NIC // in bus order
+	// Clone is set where the VM's disks were another's, whose guest has been set up: this one gets a
+	// machine id of its own, and asks for addresses in the name of its MACs.
+	Clone bool
 }
 
 // NIC is one network interface that the VM has.
@@ -58,7 +61,7 @@ func Render(in Input) (Seed, error) {
 	if err != nil {
 		return Seed{}, err
 	}
-	network, err := renderNetwork(spec, ci, in.NICs)
+	network, err := renderNetwork(spec, ci, in.NICs, in.Clone)
 	if err != nil {
 		return Seed{}, err
 	}
@@ -66,9 +69,13 @@ func Render(in Input) (Seed, error) {
 	if err != nil {
 		return Seed{}, err
 	}
+	vendor := renderVendorData(spec, ci)
+	if in.Clone {
+		vendor = withRenewal(vendor)
+	}
 	return Seed{
 		UserData:      renderUserData(ci),
-		VendorData:    renderVendorData(spec, ci),
+		VendorData:    vendor,
 		MetaData:      meta,
 		NetworkConfig: network,
 		Inputs:        inputs,
