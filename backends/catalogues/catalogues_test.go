@@ -19,7 +19,7 @@ var gaps = map[b.Kind][]b.Feature{
 		b.FeatureAlerting, b.FeatureHistoricalMetrics,
 	},
 	b.Libvirt: {
-		b.FeatureStoragePools, b.FeatureVLAN,
+		b.FeatureStoragePools,
 		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,
 	},
 }

@@ -64,7 +64,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 
 	b.FeatureNetwork:             full(),
 	b.FeatureMultipleNICs:        full(),
-	b.FeatureVLAN:                partial("On Open vSwitch bridges and libvirt networks of that type; a plain Linux bridge cannot tag. Proved as configuration, without tagged traffic."),
+	b.FeatureVLAN:                full("On Open vSwitch bridges and libvirt networks of that type; a plain Linux bridge cannot tag, and libvirt refuses it there."),
 	b.FeatureStaticIP:            full("By cloud-init."),
 	b.FeatureDHCP:                full(),
 	b.FeatureBridgeNetworks:      full(`As network = "bridge:NAME", "direct:DEVICE" (macvtap) or "ovs:BRIDGE".`),
