@@ -176,9 +176,9 @@ func (d *differ) cpu(from, to CPU) {
 	scalar(d, "cpu.max_cores", "", FeatureHotCPUAdd, from.MaxCores, to.MaxCores)
 	scalar(d, "cpu.model", "", FeatureCPU, from.Model, to.Model)
 	scalar(d, "cpu.hot_add", "", FeatureHotCPUAdd, from.HotAdd, to.HotAdd)
-	scalar(d, "cpu.reservation_mhz", "", FeatureReservations, from.ReservationMHz, to.ReservationMHz)
-	scalar(d, "cpu.limit_mhz", "", FeatureLimits, from.LimitMHz, to.LimitMHz)
-	scalar(d, "cpu.shares", "", FeatureReservations, from.Shares, to.Shares)
+	limit(d, "cpu.reservation_mhz", "", FeatureReservations, from.ReservationMHz, to.ReservationMHz)
+	limit(d, "cpu.limit_mhz", "", FeatureLimits, from.LimitMHz, to.LimitMHz)
+	limit(d, "cpu.shares", "", FeatureReservations, from.Shares, to.Shares)
 	scalar(d, "cpu.affinity", "", FeatureCPU, from.Affinity, to.Affinity)
 }
 
@@ -186,9 +186,9 @@ func (d *differ) memory(from, to Memory) {
 	size(d, "memory.size_mib", "", FeatureMemory, from.SizeMiB, to.SizeMiB)
 	scalar(d, "memory.max_mib", "", FeatureHotMemoryAdd, from.MaxMiB, to.MaxMiB)
 	scalar(d, "memory.hot_add", "", FeatureHotMemoryAdd, from.HotAdd, to.HotAdd)
-	scalar(d, "memory.reservation_mib", "", FeatureReservations, from.ReservationMiB, to.ReservationMiB)
-	scalar(d, "memory.limit_mib", "", FeatureLimits, from.LimitMiB, to.LimitMiB)
-	scalar(d, "memory.shares", "", FeatureReservations, from.Shares, to.Shares)
+	limit(d, "memory.reservation_mib", "", FeatureReservations, from.ReservationMiB, to.ReservationMiB)
+	limit(d, "memory.limit_mib", "", FeatureLimits, from.LimitMiB, to.LimitMiB)
+	limit(d, "memory.shares", "", FeatureReservations, from.Shares, to.Shares)
 	scalar(d, "memory.ballooning", "", "", from.Ballooning, to.Ballooning)
 }
 

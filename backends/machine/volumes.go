@@ -121,11 +121,13 @@ func awaitVolume(ctx context.Context, b backends.Backend, id backends.ID, volume
 			}
 		}
 		switch {
-		case ctx.Err() != nil && holder == "": // before anything was known
-			return nil
+		case ctx.Err() != nil && holder == "":
+			return nil // nothing is known against it: whoever attaches it sees
 		case ctx.Err() != nil:
 			return held(ctx, volume, name, kept(holder, started))
-		case err != nil || disk.AttachedTo == "" || disk.AttachedTo == id:
+		case err != nil:
+			return nil //nolint:nilerr // whoever attaches the disk sees what is wrong with it
+		case disk.AttachedTo == "" || disk.AttachedTo == id:
 			return nil
 		}
 		backends.Report(ctx, backends.Progress{Op: "wait for " + backends.VMObject(name) + " to let go of the disk", Object: backends.DiskObject(volume), Percent: -1})

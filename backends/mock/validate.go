@@ -31,11 +31,11 @@ func validate(s *backends.VMSpec) *backends.Error {
 		return invalid("cpu", "cores, sockets and threads must each be at least 1")
 	case *mem.SizeMiB < 16:
 		return invalid("memory.size_mib", "%d MiB is less than the least, 16 MiB", *mem.SizeMiB)
-	case mem.LimitMiB != nil && *mem.LimitMiB < *mem.SizeMiB:
+	case value(mem.LimitMiB) > 0 && *mem.LimitMiB < *mem.SizeMiB:
 		return invalid("memory.limit_mib", "the limit of %d MiB is below the memory of %d MiB", *mem.LimitMiB, *mem.SizeMiB)
 	case value(mem.ReservationMiB) > *mem.SizeMiB:
 		return invalid("memory.reservation_mib", "%d MiB cannot be reserved of %d MiB", *mem.ReservationMiB, *mem.SizeMiB)
-	case cpu.LimitMHz != nil && *cpu.LimitMHz < value(cpu.ReservationMHz):
+	case value(cpu.LimitMHz) > 0 && *cpu.LimitMHz < value(cpu.ReservationMHz):
 		return invalid("cpu.limit_mhz", "the limit of %d MHz is below the reservation of %d MHz", *cpu.LimitMHz, *cpu.ReservationMHz)
 	case *s.Firmware != "bios" && *s.Firmware != "uefi":
 		return invalid("firmware", `%q is neither "bios" nor "uefi"`, *s.Firmware)

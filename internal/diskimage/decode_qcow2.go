@@ -89,7 +89,7 @@ func (d *qcow2Decoder) open() error {
 
 func (d *qcow2Decoder) next() (int64, []byte, error) {
 	for {
-		r, err := d.todo.next(maxPiece)
+		r, err := d.todo.next()
 		if err != nil {
 			return 0, nil, err
 		}

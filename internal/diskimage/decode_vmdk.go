@@ -14,7 +14,6 @@ type vmdkDecoder struct {
 	todo   regions
 	stream bool
 	grain  int64 // bytes
-	tables []int64
 	covers int64 // bytes of the disk that one table is about
 	perGT  int64
 
@@ -91,7 +90,7 @@ func (d *vmdkDecoder) directory(at int64) error {
 	// In a stream the tables only tell what has to come.
 	d.last = 0
 	for {
-		r, err := d.todo.next(maxPiece)
+		r, err := d.todo.next()
 		if err == io.EOF {
 			return nil
 		}
@@ -131,7 +130,7 @@ func (d *vmdkDecoder) next() (int64, []byte, error) {
 		return d.nextGrain()
 	}
 	for {
-		r, err := d.todo.next(maxPiece)
+		r, err := d.todo.next()
 		if err != nil {
 			return 0, nil, err
 		}

@@ -168,18 +168,18 @@ func (s *regions) add(r region) error {
 	return nil
 }
 
-// next takes the region that comes first, at most n bytes of it; io.EOF: there is none.
-func (s *regions) next(n int64) (region, error) {
+// next takes the region that comes first, at most maxPiece bytes of it; io.EOF: there is none.
+func (s *regions) next() (region, error) {
 	if len(s.todo) == 0 {
 		return region{}, io.EOF
 	}
 	r := s.todo[0]
-	if r.kind == data && r.n > n {
+	if r.kind == data && r.n > maxPiece {
 		rest := r
-		rest.at, rest.guest, rest.n = r.at+n, r.guest+n, r.n-n
+		rest.at, rest.guest, rest.n = r.at+maxPiece, r.guest+maxPiece, r.n-maxPiece
 		s.todo[0] = rest
 		heap.Fix(&s.todo, 0)
-		r.n = n
+		r.n = maxPiece
 		return r, nil
 	}
 	heap.Pop(&s.todo)
@@ -188,7 +188,7 @@ func (s *regions) next(n int64) (region, error) {
 
 // piece reads the next region of images whose regions are all data.
 func (s *regions) piece() (int64, []byte, error) {
-	r, err := s.next(maxPiece)
+	r, err := s.next()
 	if err != nil {
 		return 0, nil, err
 	}

@@ -232,8 +232,10 @@ func TestAccClone_import(t *testing.T) {
 	console := `console = { type = "vnc", password_wo = "secret12", password_wo_version = 1 }`
 	for name, lines := range map[string][]string{
 		"inheriting": {ofBase},
-		"with everything": {ofBase, "linked = true", `on_source_change = "replace"`, console, `watchdog = "reset"`, "rng = true",
-			`cloud_init = { hostname = "copy" }`, `cdrom = {}`, `wait_for = { ipv4 = true, timeout = "20s" }`, `timeouts = { create = "5m" }`},
+		"with everything": {
+			ofBase, "linked = true", `on_source_change = "replace"`, console, `watchdog = "reset"`, "rng = true",
+			`cloud_init = { hostname = "copy" }`, `cdrom = {}`, `wait_for = { ipv4 = true, timeout = "20s" }`, `timeouts = { create = "5m" }`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -109,7 +110,7 @@ func (v validation) image(disksKnown bool) {
 // sizes checks numbers against each other.
 func (v validation) sizes() {
 	atLeast := func(p path.Path, name string, value *int64, other string, floor *int64) {
-		if value != nil && floor != nil && *value < *floor {
+		if value != nil && floor != nil && *value < *floor && (*value > 0 || !strings.HasPrefix(name, "limit_")) { // a limit of 0 is none
 			v.errorf(p.AtName(name), "Too small", "%s is %d, which is less than %s (%d).", p.AtName(name), *value, p.AtName(other), *floor)
 		}
 	}

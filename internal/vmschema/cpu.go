@@ -34,8 +34,8 @@ func cpuAttribute() schema.Attribute {
 			stringvalidator.LengthBetween(1, 100)),
 		"hot_add":         flag("Allow processors to be plugged into the running VM, on hypervisors that want to know in advance. libvirt only needs `max_cores`, and takes none back from a running VM. Default: the hypervisor's."),
 		"reservation_mhz": integer("Guaranteed processor time, in MHz. libvirt can guarantee none and refuses it: use `shares`. Default: none.", int64validator.AtLeast(0)),
-		"limit_mhz":       integer("Most processor time that the VM may use, in MHz; libvirt makes a share of the host's clock of it. Changed in place. Default: no limit.", int64validator.AtLeast(1)),
-		"shares":          integer("Weight against other VMs when processor time is short. Changed in place. Default: the hypervisor's.", int64validator.AtLeast(1)),
+		"limit_mhz":       integer("Most processor time that the VM may use, in MHz; libvirt makes a share of the host's clock of it. Changed in place; 0 takes the limit away. Default: no limit.", int64validator.AtLeast(0)),
+		"shares":          integer("Weight against other VMs when processor time is short. Changed in place; 0 is the hypervisor's own. Default: the hypervisor's.", int64validator.AtLeast(0)),
 		"affinity": text("Host processors that the VM may run on, such as `0-3,8`. Default: any.",
 			matches(`^\d+(-\d+)?(,\d+(-\d+)?)*$`, "must be a list of host processors such as 0-3,8")),
 	})

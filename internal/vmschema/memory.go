@@ -31,8 +31,8 @@ func memoryAttribute() schema.Attribute {
 			"Default: the hypervisor's; on libvirt false. Changing it restarts a running VM."),
 		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. libvirt takes all of the VM's memory from the host when it starts, whatever the number, or none at 0. Default: none.",
 			int64validator.Between(0, mostMiB)),
-		"limit_mib":  integer("Most memory of the host that the VM may use, in MiB. Default: no limit.", amount),
-		"shares":     integer("Weight against other VMs when memory is short. libvirt cannot weigh memory and refuses it. Default: the hypervisor's.", int64validator.AtLeast(1)),
+		"limit_mib":  integer("Most memory of the host that the VM may use, in MiB. Changed in place; 0 takes the limit away. Default: no limit.", int64validator.AtLeast(0)),
+		"shares":     integer("Weight against other VMs when memory is short. libvirt cannot weigh memory and refuses it. 0 is the hypervisor's own. Default: the hypervisor's.", int64validator.AtLeast(0)),
 		"ballooning": flag("Give the guest a balloon device through which the host takes unused memory back. Default: the hypervisor's."),
 	})
 }

@@ -220,6 +220,7 @@ func (s *Store) fill(ctx context.Context, in reception) (Volume, error) {
 	if converted {
 		err = s.uploadRaw(ctx, in.Ref, in.content)
 	} else {
+		//nolint:contextcheck // it ends with the reader, which the transfer ends with ctx
 		watched, stop := diskimage.Watch(in.content.Reader, diskimage.Format(in.content.Format))
 		n, err = s.upload(ctx, in.Ref, watched, in.content.Size)
 		stop()
