@@ -15,9 +15,16 @@ var (
 	codeBlock   = regexp.MustCompile("(?ms)^```terraform\n(.*?)^```$")
 	variable    = regexp.MustCompile(`\bvar\.(\w+)`)
 	declaration = regexp.MustCompile(`(?m)^variable "(\w+)"`)
+	reference   = regexp.MustCompile(`\b(virtrigaud_\w+)\.(\w+)\.`)
 	// The attributes of an import block that names an identity need a newer Terraform.
 	identity = regexp.MustCompile(`(?m)^\s*identity\s*=`)
 )
+
+// stubs are what resources need beside a name.
+var stubs = map[string]string{
+	"virtrigaud_image":    `url = "https://example.com/debian.qcow2"`,
+	"virtrigaud_snapshot": `vm_id = "some-vm"`,
+}
 
 // What the guides and the README show is valid and formatted: each block of
 // code, with what it refers to and does not show.
@@ -70,13 +77,10 @@ func validate(t *testing.T, code string) *tfrun.Workspace {
 			fmt.Fprintf(&rest, "variable %q {}\n", v[1])
 		}
 	}
-	for _, stub := range []struct{ name, config string }{
-		{"virtrigaud_image\" \"debian", `url = "https://example.com/debian.qcow2"`},
-		{"virtrigaud_vm\" \"web", ""},
-	} {
-		reference := strings.ReplaceAll(stub.name, `" "`, ".")
-		if strings.Contains(code, reference) && !strings.Contains(code, `resource "`+stub.name+`"`) {
-			fmt.Fprintf(&rest, "resource \"%s\" {\n  name = \"stub\"\n  %s\n}\n", stub.name, stub.config)
+	for _, r := range reference.FindAllStringSubmatch(code, -1) {
+		if resource := fmt.Sprintf("resource %q %q", r[1], r[2]); !declared[resource] && !strings.Contains(code, resource) {
+			declared[resource] = true
+			fmt.Fprintf(&rest, "%s {\n  name = \"stub\"\n  %s\n}\n", resource, stubs[r[1]])
 		}
 	}
 	w.Write("rest.tf", rest.String())
