@@ -308,7 +308,7 @@ func TestCancelledImportLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	source := backends.ImageSource{Open: func(ctx context.Context) (*backends.Content, error) {
 		r := &endless{ctx: ctx, after: 8 * mib, then: cancel}
-		return &backends.Content{Reader: io.NopCloser(r), Format: "raw", Size: 1 << 40, VirtualSize: 1 << 40}, nil
+		return &backends.Content{Reader: io.NopCloser(r), Format: "raw", Size: 1 << 30, VirtualSize: 1 << 30}, nil
 	}}
 	_, err := s.ImportImage(ctx, spec("endless", "sha256:aa"), source)
 	wantCode(t, err, backends.Canceled)

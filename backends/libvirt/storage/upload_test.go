@@ -165,15 +165,17 @@ func TestAFullStorageIsExhaustedAndLeftClean(t *testing.T) {
 	}
 	l.Virsh(t, "pool-refresh", "tiny")
 	pool := "tiny"
-	source := backends.ImageSource{Open: func(ctx context.Context) (*backends.Content, error) {
-		return &backends.Content{Reader: io.NopCloser(io.LimitReader(&endless{ctx: ctx}, 64*mib)), Format: "raw", Size: 64 * mib, VirtualSize: 64 * mib}, nil
-	}}
-	_, err := s.ImportImage(t.Context(), backends.ImageSpec{Name: "big", Storage: &pool}, source)
-	wantCode(t, err, backends.Exhausted)
-	if !strings.Contains(fmt.Sprint(err), "No space left on device") {
-		t.Errorf("the error does not say why: %v", err)
+	for why, size := range map[string]int64{"No space left on device": -1, `needs 64 MiB, and the storage pool "tiny" has 8 MiB left`: 64 * mib} {
+		source := backends.ImageSource{Open: func(ctx context.Context) (*backends.Content, error) {
+			return &backends.Content{Reader: io.NopCloser(io.LimitReader(&endless{ctx: ctx}, 64*mib)), Format: "raw", Size: size, VirtualSize: size}, nil
+		}}
+		_, err := s.ImportImage(t.Context(), backends.ImageSpec{Name: "big", Storage: &pool}, source)
+		wantCode(t, err, backends.Exhausted)
+		if !strings.Contains(fmt.Sprint(err), why) {
+			t.Errorf("the error does not say %q: %v", why, err)
+		}
+		l.AssertEmpty(t)
 	}
-	l.AssertEmpty(t)
 	if _, err := l.Exec(t.Context(), "umount", "-l", dir); err != nil {
 		t.Error(err)
 	}
