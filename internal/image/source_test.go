@@ -17,6 +17,7 @@ func TestSource_accept(t *testing.T) {
 		target       string
 		content      diskimage.Format
 		found        string
+		lacks        bool          // the hypervisor converts nothing
 		at           backends.Path // of the error, "" for none
 	}{
 		{name: "as found", kind: "disk", content: "qcow2", found: "qcow2"},
@@ -27,13 +28,17 @@ func TestSource_accept(t *testing.T) {
 		{name: "optical image of another kind", kind: "iso", format: "iso", content: "raw", found: "iso"},
 		{name: "ISO as disk", kind: "disk", content: "iso", at: "kind"},
 		{name: "disk as ISO", kind: "iso", content: "qcow2", at: "kind"},
-		{name: "archive", kind: "disk", content: "ova", at: "url"},
+		{name: "archive", kind: "disk", content: "ova", at: "kind"},
 		{name: "stored as it is", kind: "disk", target: "raw", content: "raw", found: "raw"},
-		{name: "conversion", kind: "disk", target: "raw", content: "qcow2", at: "target_format"},
+		{name: "conversion", kind: "disk", target: "raw", content: "qcow2", found: "qcow2"},
+		{name: "conversion that the hypervisor lacks", kind: "disk", target: "raw", content: "qcow2", lacks: true, at: "target_format"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := source{attribute: "url", kind: tt.kind, format: tt.format, targetFormat: tt.target, catalogue: catalogues.Libvirt()}
+			if tt.lacks {
+				s.catalogue = s.catalogue.Narrow(backends.FeatureImageConversion, backends.Unavailable, "It lacks qemu-img.")
+			}
 			err := s.accept(tt.content)
 			var e *backends.Error
 			switch {
