@@ -1,4 +1,4 @@
-package libvirt_test
+package conformance
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/conn"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 )
+
+func TestMain(m *testing.M) { os.Exit(libvirtlab.Main(m)) }
 
 // TestConformance holds the driver to its catalogue on a real libvirtd with real
 // QEMU guests, and to leaving nothing behind.
