@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 type reverting struct {
 	*fake
 	interrupt context.CancelFunc // called when a revert is done; nil is nothing
+	halfway   error              // of a revert that has stopped the VM
 }
 
 func (r *reverting) ListSnapshots(context.Context, backends.ID) ([]backends.Snapshot, error) {
@@ -33,10 +35,13 @@ func (r *reverting) RevertSnapshot(_ context.Context, _ backends.ID, id string) 
 	if id == "memory" {
 		r.power = backends.Running
 	}
+	if r.halfway != nil {
+		r.power = backends.Stopped
+	}
 	if r.interrupt != nil {
 		r.interrupt()
 	}
-	return nil
+	return r.halfway
 }
 
 func TestRevert(t *testing.T) {
@@ -113,4 +118,44 @@ func TestRevertStartsAgainAfterAnInterrupt(t *testing.T) {
 			t.Errorf("the VM was left %s after %s", f.power, time.Since(start))
 		}
 	})
+}
+
+// TestRevertFailsHalfway starts a VM again that a failed revert has stopped, also after an interrupt, and no other.
+func TestRevertFailsHalfway(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		was       backends.PowerState
+		power     backends.PowerState
+		interrupt bool
+		start     error
+		calls     []string
+		left      backends.PowerState
+	}{
+		{"it ran", backends.Running, "", false, nil, []string{"list", "revert memory", "start"}, backends.Running},
+		{"it ran, and was to stop", backends.Running, backends.Stopped, false, nil, []string{"revert memory", "start"}, backends.Running},
+		{"it ran, and the user interrupts", backends.Running, "", true, nil, []string{"list", "revert memory", "start"}, backends.Running},
+		{"it ran, and does not start", backends.Running, "", false, errors.New("no memory left"), []string{"list", "revert memory", "start"}, backends.Stopped},
+		{"it was stopped", backends.Stopped, "", false, nil, []string{"list", "revert memory"}, backends.Stopped},
+		{"it was suspended", backends.Suspended, "", false, nil, []string{"list", "revert memory"}, backends.Stopped},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &reverting{fake: &fake{power: tt.was, fail: map[string]error{"start": tt.start}}, halfway: errors.New("the memory is damaged")}
+			run(t, f.fake, func(ctx context.Context) {
+				if tt.interrupt {
+					ctx, f.interrupt = context.WithCancel(ctx)
+				}
+				err := Revert(ctx, f, "1", "memory", tt.power, DefaultShutdown)
+				if err == nil || !strings.Contains(err.Error(), "the memory is damaged") {
+					t.Errorf("the cause is lost: %v", err)
+				}
+				if tt.start != nil && !strings.Contains(err.Error(), tt.start.Error()) {
+					t.Errorf("that it did not start is not told: %v", err)
+				}
+				wantCalls(t, f.fake, tt.calls...)
+				if f.power != tt.left {
+					t.Errorf("left %s, want %s", f.power, tt.left)
+				}
+			})
+		})
+	}
 }
