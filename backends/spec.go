@@ -265,7 +265,8 @@ type ConsoleSpec struct {
 //
 // Not inherited is what belongs to one VM: MACs, static addresses, cloud-init's Hostname,
 // InstanceID and NetworkConfig, customization, placement on a host, a console's port
-// and password, Settings and KeepOnDestroy. A source with a seed gives its clone one with
+// and password, Settings and KeepOnDestroy. Where the source's console asks for a password and Spec
+// gives none, its address is not inherited either, unless it is a loopback one. A source with a seed gives its clone one with
 // the source's other inputs and an instance id of the clone's own, so that cloud-init runs
 // again: the guest gets the clone's name, new SSH host keys and the clone's addresses.
 type CloneSpec struct {

@@ -94,6 +94,9 @@ func inherited(from *backends.VMSpec, name string, linked bool) *backends.VMSpec
 	s.Image, s.Template, s.CreateToken = "", "", ""
 	if from.Console != nil {
 		c := *from.Console
+		if c.PasswordVersion != nil {
+			c.Address = nil // nobody would be asked for a password there
+		}
 		c.Port, c.Password, c.PasswordVersion = nil, nil, nil
 		s.Console = &c
 	}

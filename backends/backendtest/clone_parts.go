@@ -41,6 +41,39 @@ func cloneNotInherited(t *testing.T, e *Env) {
 	}
 }
 
+// cloneConsole: a console that asks for a password is not left open to all by a clone, which has none.
+func cloneConsole(t *testing.T, e *Env) {
+	i := slices.IndexFunc(e.consoleTypes(), screen)
+	if i < 0 || !e.has("console.password_wo_version") || !e.has("console.address") {
+		t.Skip("no type of console has an address and a password")
+	}
+	kind := e.consoleTypes()[i]
+	everywhere := backends.ConsoleSpec{Type: &kind, Address: new("0.0.0.0"), Password: new("first-1"), PasswordVersion: new(int64(1))}
+	src := e.Create(t, e.With(func(s *backends.VMSpec) { s.Console = &everywhere }))
+	for name, c := range map[string]struct {
+		asked *backends.ConsoleSpec
+		open  bool
+	}{
+		"nothing":            {},
+		"an empty console":   {asked: &backends.ConsoleSpec{}},
+		"a type":             {asked: &backends.ConsoleSpec{Type: &kind}},
+		"a password":         {asked: &backends.ConsoleSpec{Password: new("secnd-2"), PasswordVersion: new(int64(1))}, open: true},
+		"the address itself": {asked: &backends.ConsoleSpec{Address: new("0.0.0.0")}, open: true},
+	} {
+		id := e.clone(t, backends.CloneSpec{Source: src, Spec: backends.VMSpec{Name: e.Name(), Console: c.asked}})
+		got := e.Read(t, id, all).Config.Console
+		if got == nil {
+			t.Fatalf("%s: the clone has no console", name)
+		}
+		if open := got.Address != nil && *got.Address == "0.0.0.0"; open != c.open {
+			t.Errorf("%s: the clone listens on 0.0.0.0: %t, want %t", name, open, c.open)
+		}
+		if asked := c.asked != nil && c.asked.Password != nil; (got.PasswordVersion != nil) != asked {
+			t.Errorf("%s: the clone is said to have a password: %t", name, !asked)
+		}
+	}
+}
+
 // cloneVolumes: a disk with a life of its own is copied, not shared.
 func cloneVolumes(t *testing.T, e *Env) {
 	v := e.volume(t)

@@ -49,6 +49,12 @@ var cloneCases = []Case{
 		Run:    cloneNotInherited,
 	},
 	{
+		Name:   "clones/console",
+		Proves: []backends.Feature{backends.FeatureFullClone},
+		Needs:  []backends.Feature{backends.FeatureConsoleOptions},
+		Run:    cloneConsole,
+	},
+	{
 		Name:   "clones/volumes",
 		Proves: []backends.Feature{backends.FeatureFullClone},
 		Needs:  []backends.Feature{backends.FeatureDiskVolume},

@@ -91,6 +91,7 @@ func (b *Backend) cloneVM(ctx context.Context, spec *backends.CloneSpec, as clon
 // what the source has, however odd, it has on this host.
 func (c *creation) inherit() error {
 	o := c.origin
+	o.unlockScreens(c.asked.Console)
 	c.spec = inherit(&o.spec, c.asked)
 	if o.seed != "" && c.spec.CloudInit == nil {
 		c.spec.CloudInit = &backends.CloudInit{}
@@ -111,6 +112,18 @@ func (c *creation) inherit() error {
 		return validateMachine(c.spec, c.host)
 	}
 	return nil
+}
+
+// unlockScreens takes from what the source is what setIdentity takes from its definition, so that it is a
+// change where the clone asks for the same. Without the password that guards them, the screens of the
+// clone do not listen where the source's do.
+func (o *origin) unlockScreens(asked *backends.ConsoleSpec) {
+	guarded := o.spec.Console != nil && o.spec.Console.PasswordVersion != nil
+	for _, g := range o.d.xml.Devices.Graphics {
+		guarded = guarded || g.VNC != nil && g.VNC.Passwd != "" || g.Spice != nil && g.Spice.Passwd != ""
+	}
+	o.exposed = guarded && (asked == nil || deref(asked.Password) == "" || asked.PasswordVersion == nil)
+	o.spec.Console = inheritConsole(o.spec.Console, o.exposed)
 }
 
 // tidyLimit bounds the removal of what was frozen for a copy.

@@ -125,6 +125,9 @@ func (c *creation) buildClone(ctx context.Context, b *blueprint) (*libvirtxml.Do
 	}
 	x := d.xml
 	setIdentity(x, b.uuid, b.spec.Name)
+	if o.exposed {
+		hideScreens(x)
+	}
 	d.mark = b.mark
 	e := &edit{Backend: c.Backend, d: d, host: c.host, mode: backends.Cold, from: &o.spec, to: c.spec}
 	settings := slices.DeleteFunc(slices.Clone(c.changes), func(ch backends.Change) bool { return ch.PartOfAddition() || !isSetting(ch, o) })

@@ -32,6 +32,8 @@ type origin struct {
 	seedBus  string  // of that drive
 	userData *string // what the seed holds and the observation does not tell
 
+	exposed bool // its screens have a password, and the clone's have none
+
 	unlock   func()
 	unlocked sync.Once
 	froze    bool

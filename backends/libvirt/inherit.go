@@ -2,6 +2,10 @@ package libvirt
 
 import (
 	"maps"
+	"net/netip"
+	"slices"
+
+	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
@@ -52,12 +56,48 @@ func heritage(from *backends.VMSpec) *backends.VMSpec {
 		}
 		out.CloudInit = &ci
 	}
-	if from.Console != nil {
-		console := *from.Console
-		console.Port, console.Password, console.PasswordVersion = nil, nil, nil
-		out.Console = &console
-	}
+	out.Console = inheritConsole(from.Console, false)
 	return &out
+}
+
+// inheritConsole is a console without what belongs to one VM alone. One that is exposed, because it loses its
+// password, keeps no address that others reach.
+func inheritConsole(from *backends.ConsoleSpec, exposed bool) *backends.ConsoleSpec {
+	if from == nil {
+		return nil
+	}
+	console := *from
+	console.Port, console.Password, console.PasswordVersion = nil, nil, nil
+	if exposed && !isLoopback(deref(console.Address)) {
+		console.Address = nil
+	}
+	return &console
+}
+
+// isLoopback reports whether an address is one that only the host itself reaches.
+func isLoopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// hideScreens has screens listen where the host's settings say, unless only the host itself reaches them.
+func hideScreens(x *libvirtxml.Domain) {
+	hide := func(attr *string, all *[]libvirtxml.DomainGraphicListener) {
+		if !isLoopback(*attr) {
+			*attr = ""
+		}
+		*all = slices.DeleteFunc(*all, func(l libvirtxml.DomainGraphicListener) bool {
+			return l.Network != nil || l.Address != nil && !isLoopback(l.Address.Address)
+		})
+	}
+	for i := range x.Devices.Graphics {
+		if vnc := x.Devices.Graphics[i].VNC; vnc != nil {
+			hide(&vnc.Listen, &vnc.Listeners)
+		}
+		if spice := x.Devices.Graphics[i].Spice; spice != nil {
+			hide(&spice.Listen, &spice.Listeners)
+		}
+	}
 }
 
 // inheritMark is the mark that a clone begins with: what the source's tells of the hardware, and
@@ -70,7 +110,7 @@ func inheritMark(source *mark, spec *backends.VMSpec) *mark {
 	m.Version, m.Token = markVersion, spec.CreateToken
 	m.Partial, m.Pending, m.HadTPM, m.SeedStale, m.Adopted = false, "", false, false, false
 	m.Clone, m.Template, m.Image, m.Fingerprint, m.Origin = true, false, "", "", ""
-	m.Settings = ""
+	m.Settings, m.ConsolePassword = "", nil
 	m.Disks, m.NICs, m.CDROM, m.Seed, m.Layers, m.Snapshots = nil, nil, nil, nil, nil, nil
 	m.record(spec)
 	return m

@@ -64,6 +64,55 @@ func TestInherit(t *testing.T) {
 	}
 }
 
+// TestExposedConsole: a clone that has not the password of its source's console does not listen where that does.
+func TestExposedConsole(t *testing.T) {
+	const everywhere = `<listen type='address' address='0.0.0.0'/>`
+	secret := &backends.ConsoleSpec{Password: ptr("x"), PasswordVersion: ptr(int64(1))}
+	for name, c := range map[string]struct {
+		graphics string
+		version  *int64
+		asked    *backends.ConsoleSpec
+		address  string // that the clone's definition has, before what was asked is set
+	}{
+		"password in the definition": {graphics: `<graphics type='vnc' port='5901' listen='0.0.0.0' passwd='s'>` + everywhere + `</graphics>`},
+		"password in the mark":       {graphics: `<graphics type='vnc' listen='0.0.0.0'>` + everywhere + `</graphics>`, version: ptr(int64(1))},
+		"spice":                      {graphics: `<graphics type='spice' passwd='s'>` + everywhere + `</graphics>`},
+		"empty password": {
+			graphics: `<graphics type='vnc' passwd='s'>` + everywhere + `</graphics>`,
+			asked:    &backends.ConsoleSpec{Password: ptr(""), PasswordVersion: ptr(int64(1))},
+		},
+		"password of its own": {graphics: `<graphics type='vnc' passwd='s'>` + everywhere + `</graphics>`, version: ptr(int64(1)), asked: secret, address: "0.0.0.0"},
+		"open from the start": {graphics: `<graphics type='vnc'>` + everywhere + `</graphics>`, address: "0.0.0.0"},
+		"loopback":            {graphics: `<graphics type='vnc' passwd='s'><listen type='address' address='127.0.0.1'/></graphics>`, address: "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &domain{xml: &libvirtxml.Domain{}, mark: &mark{ConsolePassword: c.version}}
+			if err := d.xml.Unmarshal(`<domain type='kvm'><name>x</name><os><type>hvm</type></os><devices>` + c.graphics + `</devices></domain>`); err != nil {
+				t.Fatal(err)
+			}
+			o := &origin{d: d}
+			o.spec.Console = observeConsole(d.xml, d.mark)
+			o.unlockScreens(c.asked)
+			if o.exposed {
+				hideScreens(d.xml)
+			}
+			if got := screenOf(d.xml).address(); got != c.address {
+				t.Errorf("the clone listens on %q, want %q", got, c.address)
+			}
+			if got := deref(o.spec.Console.Address); got != c.address {
+				t.Errorf("the address %q is inherited, want %q", got, c.address)
+			}
+			asked := &backends.VMSpec{Console: secret}
+			if changes := backends.Diff(&o.spec, inherit(&o.spec, asked)); len(changes) != 1 || changes[0].Path != "console.password_wo_version" {
+				t.Errorf("a password of the version that the source has is the changes %v", changes)
+			}
+		})
+	}
+	if m := inheritMark(&mark{ConsolePassword: ptr(int64(1))}, &backends.VMSpec{}); m.ConsolePassword != nil {
+		t.Error("the clone is said to have the source's password")
+	}
+}
+
 func TestSetIdentity(t *testing.T) {
 	x := &libvirtxml.Domain{}
 	if err := xml.Unmarshal([]byte(`<domain type='kvm'><name>old</name><uuid>AAAAAAAA-0000-4000-8000-000000000001</uuid><genid>bbbbbbbb-0000-4000-8000-000000000001</genid>

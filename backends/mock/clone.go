@@ -2,6 +2,7 @@ package mock
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
@@ -100,6 +101,9 @@ func (mk *making) undo(w *world) {
 // one VM only.
 func (w *world) inherit(m *machine, src *source, want *backends.VMSpec, linked bool) (*making, error) {
 	from := heritage(src.spec)
+	if c := src.spec.Console; c != nil && c.PasswordVersion != nil && !guarded(want.Console) && !isLoopback(value(c.Address)) {
+		from.Console.Address = nil // nobody would be asked for a password there
+	}
 	for key, d := range from.Disks {
 		if linked {
 			d.Provisioning = nil // what is shared is thin
@@ -160,6 +164,17 @@ func (w *world) inherit(m *machine, src *source, want *backends.VMSpec, linked b
 		mk.disks[key] = of
 	}
 	return mk, nil
+}
+
+// guarded reports whether a new console gets a password.
+func guarded(c *backends.ConsoleSpec) bool {
+	return c != nil && value(c.Password) != "" && c.PasswordVersion != nil
+}
+
+// isLoopback reports whether an address is one that only the host itself reaches.
+func isLoopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.IsLoopback()
 }
 
 // content is what a full copy of a disk that shares its content holds.
