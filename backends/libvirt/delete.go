@@ -93,7 +93,8 @@ func (b *Backend) deleteOwned(ctx context.Context, m *mark, keep []string, layer
 	}
 	for _, l := range slices.Backward(m.Layers) {
 		entry := m.disk(l.Key)
-		theirs := entry != nil && !entry.Owned // what is not ours was merged to be whole, or stays
+		// What is not ours was merged to be whole, or stays.
+		theirs := !m.owns(l) || entry != nil && !entry.Owned && !entry.External
 		if slices.Contains(layered, l.Key) || theirs {
 			continue
 		}

@@ -23,12 +23,22 @@ func (l layerMark) ref() storage.Ref { return storage.Ref{Pool: l.Pool, Name: l.
 
 func (d diskMark) ref() storage.Ref { return storage.Ref{Pool: d.Pool, Name: d.Volume} }
 
-// addLayer remembers a volume of a disk.
-func (m *mark) addLayer(key string, ref storage.Ref) {
-	l := layerMark{Key: key, Pool: ref.Pool, Volume: ref.Name}
-	if !slices.Contains(m.Layers, l) {
+// addLayer remembers a volume of a disk, and whether it is ours. What is known of it already stays.
+func (m *mark) addLayer(key string, ref storage.Ref, owned bool) {
+	l := layerMark{Key: key, Pool: ref.Pool, Volume: ref.Name, Owned: owned}
+	if !slices.ContainsFunc(m.Layers, func(o layerMark) bool { return o.Key == key && o.ref() == ref }) {
 		m.Layers = append(m.Layers, l)
 	}
+}
+
+// ours reports whether the volume that a disk is attached by was made for it, or as a layer.
+func (d diskMark) ours() bool { return !d.External && (d.Owned || d.Layer) }
+
+// owns reports whether a layer may be deleted. Marks once did not say so of each: all volumes
+// of a disk that is the VM's own are.
+func (m *mark) owns(l layerMark) bool {
+	entry := m.disk(l.Key)
+	return l.Owned || entry != nil && entry.Owned && !entry.External
 }
 
 func (m *mark) dropLayer(ref storage.Ref) {
@@ -55,6 +65,7 @@ func (m *mark) follow(x *libvirtxml.Domain) {
 		}
 		for j := range m.Layers {
 			if l := &m.Layers[j]; l.Key == key && isAt(at, l.Volume) {
+				l.Owned, entry.Layer = entry.ours(), l.Owned
 				l.Pool, entry.Pool = entry.Pool, l.Pool
 				l.Volume, entry.Volume = entry.Volume, l.Volume
 				entry.Backing, entry.Frozen = "", 0
@@ -143,7 +154,7 @@ func (b *Backend) planLayer(d *domain, key string, below storage.Volume, pools m
 // error nothing of them is left.
 func (b *Backend) makeLayers(ctx context.Context, dom rpc.Domain, d *domain, layers []newLayer, up bool) error {
 	for _, l := range layers {
-		d.mark.addLayer(l.key, l.ref)
+		d.mark.addLayer(l.key, l.ref, true)
 	}
 	err := b.saveMark(ctx, dom, d, up)
 	for i := 0; err == nil && i < len(layers); i++ {
@@ -177,11 +188,11 @@ func (b *Backend) stand(m *mark, layers []newLayer) {
 			entry.Format = l.below.Format
 		}
 		if entry.ref() != l.ref {
-			m.addLayer(l.key, entry.ref())
+			m.addLayer(l.key, entry.ref(), entry.ours())
 		}
-		m.addLayer(l.key, l.below.Ref)
+		m.addLayer(l.key, l.below.Ref, false) // it is the entry's, or one of those known
 		m.dropLayer(l.ref)
-		entry.Pool, entry.Volume = l.ref.Pool, l.ref.Name
+		entry.Pool, entry.Volume, entry.Layer = l.ref.Pool, l.ref.Name, true
 		entry.Backing, entry.Frozen = l.below.Ref.String(), b.now().UnixNano()
 	}
 }

@@ -66,17 +66,24 @@ func (b *Backend) freeze(ctx context.Context, dom rpc.Domain, d *domain, keys []
 // goOn moves a domain from the volumes below new layers to these.
 func (b *Backend) goOn(ctx context.Context, dom rpc.Domain, d *domain, layers []newLayer, up bool) error {
 	if !up {
+		if ctx.Err() != nil {
+			b.dropLayers(ctx, dom, d, layers, up)
+			return context.Cause(ctx)
+		}
 		before := d.mark.clone()
 		b.stand(d.mark, layers)
 		for _, l := range layers {
 			setSource(&d.xml.Devices.Disks[findDisk(d.xml, d.mark, l.key)], l.source())
 		}
-		err := b.define(ctx, d)
+		// It waits for the answer a while longer than ctx, and what stands in spite of an error stands.
+		moving, cancel := outlive(ctx)
+		defer cancel()
+		err := b.define(moving, d)
 		if err != nil {
 			d.mark = before
-			b.dropLayers(ctx, dom, d, layers, up)
+			return b.unmake(ctx, dom, d, layers, err)
 		}
-		return err
+		return nil
 	}
 	x := &libvirtxml.DomainSnapshot{Disks: snapshotDisks(d.xml, layers)}
 	const flags = rpc.DomainSnapshotCreateDiskOnly | rpc.DomainSnapshotCreateAtomic | rpc.DomainSnapshotCreateReuseExt | rpc.DomainSnapshotCreateNoMetadata

@@ -16,7 +16,7 @@ func (t *tidying) readOwn(ctx context.Context) error {
 	t.volumes = map[string]*piece{}
 	m := t.d.mark
 	for _, l := range slices.Clone(m.Layers) {
-		err := t.readPiece(ctx, l.Key, l.ref())
+		err := t.readPiece(ctx, l.Key, l.ref(), m.owns(l))
 		if isVolumeGone(err) {
 			m.dropLayer(l.ref())
 			continue
@@ -26,22 +26,22 @@ func (t *tidying) readOwn(ctx context.Context) error {
 		}
 	}
 	for _, entry := range m.Disks {
-		if !m.hasLayers(entry.Key) || entry.Pool == "" {
+		if !m.hasLayers(entry.Key) || entry.Pool == "" || entry.External {
 			continue
 		}
-		if err := t.readPiece(ctx, entry.Key, entry.ref()); err != nil && !isVolumeGone(err) {
+		if err := t.readPiece(ctx, entry.Key, entry.ref(), entry.ours()); err != nil && !isVolumeGone(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tidying) readPiece(ctx context.Context, key string, ref storage.Ref) error {
+func (t *tidying) readPiece(ctx context.Context, key string, ref storage.Ref, ours bool) error {
 	v, err := t.store.Get(ctx, ref)
 	if err != nil {
 		return err
 	}
-	p := &piece{key: key, vol: v}
+	p := &piece{key: key, vol: v, ours: ours}
 	if v.Format == "qcow2" {
 		if p.head, err = t.readHeader(ctx, ref); err != nil {
 			return err

@@ -61,6 +61,7 @@ type piece struct {
 	key  string
 	vol  storage.Volume
 	head header // of a qcow2 volume
+	ours bool   // it may be deleted
 }
 
 // mergePlan is a volume that takes in the layer above it.
@@ -155,7 +156,7 @@ func (t *tidying) dropMemory(ctx context.Context) error {
 	return t.saveMark(ctx, t.dom, t.d, t.up)
 }
 
-// dropLeaves deletes the volumes that nobody needs.
+// dropLeaves deletes the volumes that nobody needs. Those that are not ours it only forgets.
 func (t *tidying) dropLeaves(ctx context.Context) error {
 	used := t.inUse()
 	dropped := false
@@ -165,8 +166,10 @@ func (t *tidying) dropLeaves(ctx context.Context) error {
 			if used[path] || t.needed(path) || t.outside[path] || len(t.users(path)) > 0 {
 				continue
 			}
-			if err := t.deleteVolume(ctx, p.vol.Ref); err != nil {
-				return err
+			if p.ours {
+				if err := t.deleteVolume(ctx, p.vol.Ref); err != nil {
+					return err
+				}
 			}
 			delete(t.volumes, path)
 			t.d.mark.dropLayer(p.vol.Ref)
@@ -184,8 +187,8 @@ func (t *tidying) next() (mergePlan, bool) {
 	var found []mergePlan
 	for _, entry := range t.d.mark.Disks {
 		chain := t.chain(entry.Key)
-		if len(chain) == 0 || t.up && !t.runsOn(entry.Key, chain[0].vol.Path) {
-			continue // it runs on something else until its next start
+		if len(chain) == 0 || !t.runsOn(entry.Key, chain[0].vol.Path) {
+			continue // it runs on something else until its next start, or another program made a layer
 		}
 		for i := 1; i < len(chain); i++ {
 			base, top := chain[i], chain[i-1]
@@ -215,10 +218,15 @@ func (t *tidying) next() (mergePlan, bool) {
 	return found[0], true
 }
 
-// runsOn reports whether the running VM has a disk from the volume at a path.
+// runsOn reports whether the VM has a disk from the volume at a path: the one that runs, or else
+// the one that will.
 func (t *tidying) runsOn(key, path string) bool {
-	i := findDisk(t.live.xml, t.d.mark, key)
-	return i >= 0 && pathOf(&t.live.xml.Devices.Disks[i]) == path
+	d := t.d
+	if t.up {
+		d = t.live
+	}
+	i := findDisk(d.xml, t.d.mark, key)
+	return i >= 0 && pathOf(&d.xml.Devices.Disks[i]) == path
 }
 
 // skip leaves an empty layer out of a stopped VM's disk.
@@ -244,10 +252,12 @@ func (t *tidying) skip(ctx context.Context, m mergePlan) error {
 // rest notes that a disk has its bytes from the lower one of two merged volumes.
 func (t *tidying) rest(m mergePlan) {
 	entry := t.d.mark.disk(m.key)
+	topOurs := entry.ours()
+	entry.Layer = slices.ContainsFunc(t.d.mark.Layers, func(l layerMark) bool { return l.ref() == m.base.vol.Ref && l.Owned })
 	entry.Pool, entry.Volume = m.base.vol.Pool, m.base.vol.Name
 	entry.Backing, entry.Frozen = t.names[m.base.head.backing], 0
 	t.d.mark.dropLayer(m.base.vol.Ref)
-	t.d.mark.addLayer(m.key, m.top.vol.Ref)
+	t.d.mark.addLayer(m.key, m.top.vol.Ref, topOurs)
 }
 
 // mergeAll merges what can be. Where that takes a QEMU and the VM is stopped, one is started whose
@@ -307,9 +317,10 @@ func (t *tidying) hold(ctx context.Context, fn func(context.Context) error) erro
 		return l.DomainCreateWithFlags(t.dom, uint32(rpc.DomainStartPaused|rpc.DomainStartAutodestroy))
 	})
 	if err != nil && isAnswer(err) {
+		// Nothing was started, so that what runs now is somebody else's and is let run.
 		e := *conn.Classify(err)
 		e.Err = fmt.Errorf("to merge the layers of its disks QEMU must be started, without its guest: %w", e.Err)
-		err = &e
+		return &e
 	}
 	if err == nil {
 		if err = t.read(ctx); err == nil {

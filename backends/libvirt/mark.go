@@ -80,13 +80,16 @@ type mark struct {
 	Snapshots []snapshotMark `xml:"snapshot"`
 }
 
-// layerMark remembers a volume of ours that holds content of a disk without being what
+// layerMark remembers a volume that holds content of a disk without being what
 // the disk is attached by: what was frozen for a snapshot or for linked clones, and
 // the layers of snapshots that the VM has left. It goes with the VM.
 type layerMark struct {
 	Key    string `xml:"key,attr"` // of the disk
 	Pool   string `xml:"pool,attr"`
 	Volume string `xml:"volume,attr"`
+	// Owned is set where the volume is deleted once nobody needs it: it was made for the disk, or
+	// as a layer. That of a disk that was made elsewhere is not.
+	Owned bool `xml:"owned,attr,omitempty"`
 }
 
 // snapshotMark remembers of a snapshot of ours what libvirt has no place for.
@@ -114,6 +117,8 @@ type diskMark struct {
 	Format string `xml:"format,attr,omitempty"`
 	// Backing is the volume, POOL/NAME, whose content Volume shares copy-on-write, where that is known.
 	Backing string `xml:"backing,attr,omitempty"`
+	// Layer is set where Volume was made as a layer, and so is ours even if the disk is not.
+	Layer bool `xml:"layer,attr,omitempty"`
 	// Frozen is when Backing was frozen, in nanoseconds since 1970; 0 where that says nothing of the disk's content.
 	Frozen int64 `xml:"frozen,attr,omitempty"`
 }

@@ -201,22 +201,19 @@ func macsOf(x *libvirtxml.Domain) []string {
 // planAbove names a layer above the volume that the snapshot holds of a disk.
 func (r *reversion) planAbove(ctx context.Context, next *mark, key string, disk *libvirtxml.DomainDisk, pools map[string]backends.Storage) (newLayer, error) {
 	held := pathOf(disk)
-	var ref storage.Ref
-	for _, l := range r.now.mark.Layers {
-		if isAt(held, l.Volume) {
-			ref = l.ref()
+	below, found, err := storage.Volume{}, false, error(nil)
+	for _, l := range r.now.mark.heldAt(key, held) {
+		below, err = r.store.Get(ctx, l.ref())
+		if found = err == nil && below.Path == held; found {
+			break
+		}
+		if err != nil && !isVolumeGone(err) && backends.CodeOf(err) != backends.NotFound {
+			return newLayer{}, err
 		}
 	}
-	below, err := storage.Volume{}, error(nil)
-	if !ref.IsZero() {
-		below, err = r.store.Get(ctx, ref)
-	}
-	if ref.IsZero() || isVolumeGone(err) || backends.CodeOf(err) == backends.NotFound {
+	if !found {
 		return newLayer{}, backends.Errorf(backends.Precondition, "", "", "the content of disk %q that the snapshot held is gone: there is no volume %s", key, held).
 			Advise("Delete the snapshot.")
-	}
-	if err != nil {
-		return newLayer{}, err
 	}
 	l, err := r.planLayer(r.now, key, below, pools)
 	if err != nil {
@@ -225,9 +222,10 @@ func (r *reversion) planAbove(ctx context.Context, next *mark, key string, disk 
 	l.target = targetOf(disk)
 	entry := *r.then.mark.disk(key)
 	entry.Pool, entry.Volume = below.Pool, below.Name
-	if today := r.now.mark.disk(key); today != nil {
+	// One that is attached by volume today has a life of its own, and only leaves.
+	if today := r.now.mark.disk(key); today != nil && !today.External {
 		entry.Pool, entry.Volume, entry.Format = today.Pool, today.Volume, today.Format
-		entry.Keep, entry.Owned = today.Keep, today.Owned
+		entry.Keep, entry.Owned, entry.Layer = today.Keep, today.Owned, today.Layer
 	}
 	next.Disks = append(next.Disks, entry)
 	return l, nil
@@ -257,19 +255,36 @@ func (r *reversion) attachAgain(ctx context.Context, next *mark, i int, was disk
 	return nil
 }
 
+// heldAt are the volumes of a disk that can be what lies at a path.
+func (m *mark) heldAt(key, path string) []layerMark {
+	var all []layerMark
+	for _, l := range m.Layers {
+		if l.Key == key && isAt(path, l.Volume) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// has reports whether a disk of that key is attached by the same volume.
+func (m *mark) has(d diskMark) bool {
+	entry := m.disk(d.Key)
+	return entry != nil && entry.ref() == d.ref()
+}
+
 // leave says what becomes of the disks that the VM did not have then.
 func (r *reversion) leave(next *mark) error {
 	for _, today := range r.now.mark.Disks {
 		switch {
 		case today.Retired:
 			next.Disks = append(next.Disks, today)
-		case next.disk(today.Key) != nil || !today.Owned:
+		case next.has(today) || !today.Owned || today.External:
 		case today.Keep && r.now.mark.hasLayers(today.Key):
 			return backends.Errorf(backends.Precondition, "", "",
 				"disk %q, which the VM did not have then, is to be kept, and snapshots hold content of it", today.Key).
 				At(backends.Path("disks").Key(today.Key)).Advise("Delete those snapshots first.")
 		case !today.Keep:
-			next.addLayer(today.Key, today.ref())
+			next.addLayer(today.Key, today.ref(), true)
 		}
 	}
 	return nil
@@ -299,32 +314,34 @@ func (r *reversion) checkMedium(ctx context.Context) error {
 
 // run makes the layers, writes the definition, and brings the VM to the state of then.
 func (r *reversion) run(ctx context.Context) error {
-	if err := r.makeLayers(ctx, r.dom, r.now, r.layers, r.up); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	for _, l := range r.now.mark.Layers { // with the new ones, which stand takes out
-		r.then.mark.addLayer(l.Key, l.ref())
-	}
-	r.stand(r.then.mark, r.layers)
-	r.point(r.then.xml)
-	r.then.xml.Name = r.now.xml.Name
-	// Also of a running VM, for whose next start it is: should it be wrong, nothing has happened yet.
-	if err := r.define(ctx, r.then); err != nil {
-		r.dropLayers(ctx, r.dom, r.now, r.layers, r.up)
-		return err
-	}
-	r.macs.forget(r.dom.UUID)
-	if err := r.stop(ctx); err != nil {
-		return err
+	if err := r.replace(ctx); err != nil {
+		return r.back(ctx, err)
 	}
 	r.to.current = true
 	if err := r.redefineSnapshot(ctx, r.dom, r.to); err != nil {
-		return err
+		backends.Report(ctx, backends.Progress{Op: "leave another snapshot the current one: " + err.Error(), Object: backends.VMObject(r.dom.Name), Percent: -1})
 	}
 	if r.memory.Name == "" {
 		return nil
 	}
 	return r.resume(ctx)
+}
+
+// prepare makes the layers, and finishes the definition that comes back.
+func (r *reversion) prepare(ctx context.Context) error {
+	if err := r.makeLayers(ctx, r.dom, r.now, r.layers, r.up); err != nil {
+		return err
+	}
+	for _, l := range r.now.mark.Layers { // with the new ones, which stand takes out
+		r.then.mark.addLayer(l.Key, l.ref(), l.Owned)
+	}
+	r.stand(r.then.mark, r.layers)
+	r.point(r.then.xml)
+	r.then.xml.Name = r.now.xml.Name
+	return nil
 }
 
 // point lets a definition have its disks from the new layers, without what is gone.
@@ -342,21 +359,6 @@ func (r *reversion) point(x *libvirtxml.Domain) {
 	}
 }
 
-// stop ends what runs, and what would be resumed.
-func (r *reversion) stop(ctx context.Context) error {
-	if r.saved {
-		return r.again(ctx, func(l *rpc.Libvirt) error { return l.DomainManagedSaveRemove(r.dom, 0) })
-	}
-	if !r.up {
-		return nil
-	}
-	err := r.again(ctx, func(l *rpc.Libvirt) error { return l.DomainDestroyFlags(r.dom, rpc.DomainDestroyDefault) })
-	if answered(err, rpc.ErrOperationInvalid) {
-		return nil // it stopped meanwhile
-	}
-	return err
-}
-
 // resume lets the VM go on with the memory of then.
 func (r *reversion) resume(ctx context.Context) error {
 	err := r.restore(ctx)
@@ -364,7 +366,7 @@ func (r *reversion) resume(ctx context.Context) error {
 		return err
 	}
 	e := *conn.Classify(err)
-	e.Err = fmt.Errorf("the VM is stopped, with its disks and its configuration as they were, but its memory cannot be restored: %w", e.Err)
+	e.Err = fmt.Errorf("the VM has its disks and its configuration as they were, but its memory cannot be restored: %w", e.Err)
 	return &e
 }
 

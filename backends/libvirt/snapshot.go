@@ -278,9 +278,9 @@ func (s *snapshotInMaking) take(ctx context.Context) error {
 	} else {
 		err = s.layerLive(ctx, s.dom, s.d, s.layers, x, flags|rpc.DomainSnapshotCreateDiskOnly)
 	}
-	if err != nil && !s.stands(ctx) {
+	// Libvirt that is stuck may still write the memory, and take the snapshot.
+	if err != nil && !errors.Is(err, errStuck) && !s.stands(ctx) {
 		s.forget(ctx)
-		return err
 	}
 	return err
 }
@@ -318,7 +318,7 @@ func (s *snapshotInMaking) saveMemory(ctx context.Context, x *libvirtxml.DomainS
 	if errors.Is(err, errStuck) {
 		cancel()
 		<-done //nolint:errcheck // what it says is known
-		return context.Cause(ctx)
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	cancel()
 	if err != nil && ctx.Err() != nil {
