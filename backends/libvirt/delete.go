@@ -53,7 +53,14 @@ func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, d *domain, opts 
 				delete(own, entry.ref()) // it stays
 			}
 		}
-		if err := b.unshared(ctx, own); err != nil {
+		var pools []string
+		for ref := range own {
+			pools = append(pools, ref.Pool)
+		}
+		if err := b.store.Refresh(ctx, pools...); err != nil {
+			return err
+		}
+		if err := b.unshared(ctx, dom.UUID, own); err != nil {
 			return err
 		}
 	}
@@ -62,11 +69,10 @@ func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, d *domain, opts 
 		return err
 	}
 	if d.mark != nil {
-		stay, err := b.keepWhole(ctx, dom, d, opts.KeepDisks)
-		if err != nil {
+		if err := b.keepWhole(ctx, dom, d, opts.KeepDisks); err != nil {
 			return err
 		}
-		if err := b.deleteOwned(ctx, d.mark, opts.KeepDisks, stay...); err != nil {
+		if err := b.deleteOwned(ctx, d.mark, opts.KeepDisks); err != nil {
 			return err
 		}
 		if err := b.restoreForCleanup(ctx, d); err != nil {
@@ -80,9 +86,9 @@ func (b *Backend) deleteVM(ctx context.Context, dom rpc.Domain, d *domain, opts 
 	return err
 }
 
-// deleteOwned removes the volumes that go with a VM: disks other than those kept, layers other than of the disks
-// layered, the memory of snapshots, and the seed.
-func (b *Backend) deleteOwned(ctx context.Context, m *mark, keep []string, layered ...string) error {
+// deleteOwned removes the volumes that go with a VM: disks other than those kept, layers,
+// the memory of snapshots, and the seed.
+func (b *Backend) deleteOwned(ctx context.Context, m *mark, keep []string) error {
 	for _, d := range m.Disks {
 		if !d.Owned || d.Keep || slices.Contains(keep, d.Key) && !d.Retired {
 			continue
@@ -95,7 +101,7 @@ func (b *Backend) deleteOwned(ctx context.Context, m *mark, keep []string, layer
 		entry := m.disk(l.Key)
 		// What is not ours was merged to be whole, or stays.
 		theirs := !m.owns(l) || entry != nil && !entry.Owned && !entry.External
-		if slices.Contains(layered, l.Key) || theirs {
+		if theirs {
 			continue
 		}
 		if err := b.deleteVolume(ctx, l.ref()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	rpc "github.com/digitalocean/go-libvirt"
 
@@ -11,11 +12,11 @@ import (
 )
 
 // keepWhole makes the disks that outlive their VM, which is stopped, whole: what their
-// volumes share with others is brought into them. It returns the keys of those that could not be, whose
-// layers have to stay.
+// volumes share with others is brought into them. Where that is not possible the VM has to stay, for without it
+// nothing names the volumes that such a disk lies in.
 //
 // A disk that was never the VM's own is merged into the volume that its maker knows instead.
-func (b *Backend) keepWhole(ctx context.Context, dom rpc.Domain, d *domain, keep []string) ([]string, error) {
+func (b *Backend) keepWhole(ctx context.Context, dom rpc.Domain, d *domain, keep []string) error {
 	var pulled, merged []string
 	for _, entry := range d.mark.Disks {
 		if entry.Retired || entry.External || entry.Pool == "" || findDisk(d.xml, d.mark, entry.Key) < 0 {
@@ -29,16 +30,15 @@ func (b *Backend) keepWhole(ctx context.Context, dom rpc.Domain, d *domain, keep
 		}
 	}
 	if len(pulled)+len(merged) == 0 {
-		return nil, nil
+		return nil
 	}
 	if err := b.again(ctx, func(l *rpc.Libvirt) error { return l.DomainManagedSaveRemove(dom, 0) }); err != nil && ctx.Err() != nil {
-		return nil, err
+		return err
 	}
 	t := &tidying{Backend: b, dom: dom}
 	if err := t.read(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	var stay []string
 	if len(pulled) > 0 {
 		err := t.hold(ctx, func(ctx context.Context) error {
 			for _, key := range pulled {
@@ -49,45 +49,44 @@ func (b *Backend) keepWhole(ctx context.Context, dom rpc.Domain, d *domain, keep
 			return nil
 		})
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			b.reportKept(ctx, dom, pulled, err)
-			stay = pulled
+			return notWhole(ctx, pulled, err)
 		}
 	}
 	if len(merged) == 0 {
-		return stay, nil
+		return nil
 	}
 	for _, s := range d.mark.Snapshots {
 		if err := b.forgetSnapshot(ctx, dom, s.Name, rpc.DomainSnapshotDeleteMetadataOnly); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := b.tidy(ctx, dom); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		b.reportKept(ctx, dom, merged, err)
+		return notWhole(ctx, merged, err)
 	}
 	now, err := b.readDomain(ctx, dom, xmlFlags)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	*d = *now
-	for _, key := range merged {
-		if d.mark.hasLayers(key) {
-			stay = append(stay, key)
+	var layers []string
+	for _, l := range d.mark.Layers {
+		if slices.Contains(merged, l.Key) {
+			layers = append(layers, l.ref().String())
 		}
 	}
-	return stay, nil
+	if len(layers) > 0 {
+		return notWhole(ctx, merged, fmt.Errorf("the volumes %s cannot be merged", strings.Join(layers, ", ")))
+	}
+	return nil
 }
 
-// reportKept tells that kept disks stay in several volumes.
-func (b *Backend) reportKept(ctx context.Context, dom rpc.Domain, keys []string, err error) {
-	backends.Report(ctx, backends.Progress{
-		Op: fmt.Sprintf("keep the disks %q with all their layers, because they could not be made whole: %v", keys, err), Object: backends.VMObject(dom.Name), Percent: -1,
-	})
+// notWhole is the error for disks that outlive their VM and need other volumes. Nothing is deleted then.
+func notWhole(ctx context.Context, keys []string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return backends.Errorf(backends.CodeOf(err), "", "", "the disks %q stay when the VM goes, and could not be made whole before that, so no volume was deleted: %w", keys, err).
+		Advise("Put right what is in the way and try again. Where the disks are not needed, set keep_on_destroy = false for them first.")
 }
 
 // pull brings all content of a disk into its present volume. It is called below hold.

@@ -172,7 +172,7 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 	if want <= v.CapacityBytes {
 		return noShrink("size_gib", id, uint64(v.CapacityBytes), uint64(want))
 	}
-	if err := b.unshared(ctx, map[storage.Ref]bool{v.Ref: true}); err != nil {
+	if err := b.unshared(ctx, rpc.UUID{}, map[storage.Ref]bool{v.Ref: true}); err != nil {
 		return err
 	}
 	reserved := v.Format == "raw" && v.Thick()
@@ -238,7 +238,7 @@ func (b *Backend) deleteDisk(ctx context.Context, id string) error {
 	if user != "" {
 		return backends.Errorf(backends.Precondition, "", "", "it is attached to VM %q (%s)", name, user).Advise("Detach it there first.")
 	}
-	if err := b.unshared(ctx, map[storage.Ref]bool{v.Ref: true}); err != nil {
+	if err := b.unshared(ctx, rpc.UUID{}, map[storage.Ref]bool{v.Ref: true}); err != nil {
 		return err
 	}
 	return b.store.Delete(ctx, v.Ref)

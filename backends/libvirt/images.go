@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	rpc "github.com/digitalocean/go-libvirt"
+
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
@@ -115,8 +117,12 @@ func (b *Backend) DeleteImage(ctx context.Context, id string) error {
 		}
 		return backends.Wrap(err, "delete", backends.ImageObject(id))
 	}
-	if _, err := storage.ParseRef(id); err != nil {
+	ref, err := storage.ParseRef(id)
+	if err != nil {
 		return noImage("delete", id)
+	}
+	if err := b.unshared(ctx, rpc.UUID{}, map[storage.Ref]bool{ref: true}); err != nil {
+		return backends.Wrap(err, "delete", backends.ImageObject(id))
 	}
 	return b.store.DeleteImage(ctx, id)
 }

@@ -54,31 +54,48 @@ func (t *tidying) readPiece(ctx context.Context, key string, ref storage.Ref, ou
 
 // readOthers finds out which volumes that are not the VM's share content.
 func (t *tidying) readOthers(ctx context.Context) error {
-	all, err := t.allVolumes(ctx)
+	in, err := t.inventory(ctx)
 	if err != nil {
 		return err
 	}
 	t.names = map[string]string{}
-	for _, v := range all {
+	for _, v := range in.volumes {
 		t.names[v.Path] = v.Ref.String()
 	}
-	others, err := t.above(ctx, all, func(v storage.Volume) bool { return t.volumes[v.Path] == nil && t.volumes[v.Backing] != nil })
+	others, err := t.above(ctx, in.volumes, func(v storage.Volume) bool { return t.volumes[v.Path] == nil && t.volumes[v.Backing] != nil })
+	if err != nil {
+		return err
+	}
 	t.outside = map[string]bool{}
 	for _, v := range others {
 		t.outside[v.Backing] = true
 	}
-	return err
+	claims, err := t.claims(ctx, in, t.dom.UUID)
+	if err != nil {
+		return err
+	}
+	for path, p := range t.volumes {
+		if slices.ContainsFunc(claims, func(c claim) bool { return c.content == p.vol.Ref || c.origin == formatUUID(t.dom.UUID) }) {
+			t.outside[path] = true
+		}
+	}
+	return nil
 }
 
-// allVolumes lists the volumes of all pools. What cannot be read is left out: nobody can
-// share its content either.
-func (b *Backend) allVolumes(ctx context.Context) ([]storage.Volume, error) {
-	return query(ctx, b, func(l *rpc.Libvirt) ([]storage.Volume, error) {
+// inventory is what the active pools hold.
+type inventory struct {
+	volumes []storage.Volume
+	active  map[string]bool // names of pools
+}
+
+// inventory lists the volumes of all active pools, without those that cannot be read.
+func (b *Backend) inventory(ctx context.Context) (*inventory, error) {
+	return query(ctx, b, func(l *rpc.Libvirt) (*inventory, error) {
 		pools, _, err := l.ConnectListAllStoragePools(1, rpc.ConnectListStoragePoolsActive)
 		if err != nil {
 			return nil, err
 		}
-		var all []storage.Volume
+		in := &inventory{active: map[string]bool{}}
 		for _, p := range pools {
 			found, _, err := l.StoragePoolListAllVolumes(p, 1, 0)
 			if answered(err, rpc.ErrNoStoragePool) || answered(err, rpc.ErrOperationInvalid) {
@@ -87,6 +104,7 @@ func (b *Backend) allVolumes(ctx context.Context) ([]storage.Volume, error) {
 			if err != nil {
 				return nil, err
 			}
+			in.active[p.Name] = true
 			for _, f := range found {
 				text, err := l.StorageVolGetXMLDesc(f, 0)
 				if isAnswer(err) {
@@ -103,10 +121,10 @@ func (b *Backend) allVolumes(ctx context.Context) ([]storage.Volume, error) {
 				if x.BackingStore != nil {
 					v.Backing = x.BackingStore.Path
 				}
-				all = append(all, v)
+				in.volumes = append(in.volumes, v)
 			}
 		}
-		return all, nil
+		return in, nil
 	})
 }
 

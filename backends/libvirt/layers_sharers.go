@@ -25,19 +25,40 @@ func (m *mark) owned() map[storage.Ref]bool {
 	return own
 }
 
-// sharers are the volumes that share the content of some others, and are none of these.
-func (b *Backend) sharers(ctx context.Context, own map[storage.Ref]bool) ([]storage.Volume, error) {
-	all, err := b.allVolumes(ctx)
+// sharers names who shares the content of some volumes and is none of these: VMs, and volumes
+// that belong to none. The VM self, where there is one, is the one that the volumes go with.
+func (b *Backend) sharers(ctx context.Context, self rpc.UUID, own map[storage.Ref]bool) (vms, loose []string, err error) {
+	if len(own) == 0 {
+		return nil, nil, nil
+	}
+	in, err := b.inventory(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	paths := map[string]bool{}
-	for _, v := range all {
+	for _, v := range in.volumes {
 		if own[v.Ref] {
 			paths[v.Path] = true
 		}
 	}
-	return b.above(ctx, all, func(v storage.Volume) bool { return !own[v.Ref] && paths[v.Backing] })
+	volumes, err := b.above(ctx, in.volumes, func(v storage.Volume) bool { return !own[v.Ref] && paths[v.Backing] })
+	if err != nil {
+		return nil, nil, err
+	}
+	if vms, loose, err = b.holders(ctx, volumes); err != nil {
+		return nil, nil, err
+	}
+	claims, err := b.claims(ctx, in, self)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range claims {
+		if !own[c.by] && (own[c.content] || c.origin != "" && c.origin == formatUUID(self)) {
+			vms = append(vms, backends.VMObject(c.vm.Name))
+		}
+	}
+	slices.Sort(vms)
+	return slices.Compact(vms), loose, nil
 }
 
 // above picks volumes by what they share the content of. Libvirt remembers that from when it saw
@@ -65,39 +86,41 @@ func (b *Backend) above(ctx context.Context, all []storage.Volume, pick func(sto
 }
 
 // unshared refuses what would take content away from others: linked clones, images, and what somebody made by hand.
-func (b *Backend) unshared(ctx context.Context, own map[storage.Ref]bool) error {
-	volumes, err := b.sharers(ctx, own)
-	if err != nil || len(volumes) == 0 {
+func (b *Backend) unshared(ctx context.Context, self rpc.UUID, own map[storage.Ref]bool) error {
+	vms, loose, err := b.sharers(ctx, self, own)
+	if err != nil || len(vms)+len(loose) == 0 {
 		return err
 	}
-	names, err := b.holders(ctx, volumes)
-	if err != nil {
-		return err
+	e := backends.Errorf(backends.Precondition, "", "", "its content is shared by %s", strings.Join(append(slices.Clone(vms), loose...), ", "))
+	if len(loose) == 0 {
+		return e.Advise("Delete those first.")
 	}
-	return backends.Errorf(backends.Precondition, "", "", "its content is shared by %s", strings.Join(names, ", ")).
-		Advise("Delete those first.")
+	// Nobody but its owner knows whether what lies there is still of use: it can be a disk that was kept.
+	advice := "A volume that belongs to no VM may be a disk that somebody kept: make it whole, so that it needs no other " +
+		"(while no VM uses it, qemu-img rebase -b '' on its file), then try again."
+	if len(vms) > 0 {
+		advice = "Delete the VMs first. " + advice
+	}
+	return e.Advise("%s", advice)
 }
 
 // holders names the VMs that volumes belong to, and the volumes that belong to none.
-func (b *Backend) holders(ctx context.Context, volumes []storage.Volume) ([]string, error) {
-	domains, err := query(ctx, b, func(l *rpc.Libvirt) ([]rpc.Domain, error) {
-		list, _, err := l.ConnectListAllDomains(1, 0)
-		return list, err
-	})
+func (b *Backend) holders(ctx context.Context, volumes []storage.Volume) (vms, loose []string, err error) {
+	if len(volumes) == 0 {
+		return nil, nil, nil
+	}
+	domains, err := b.allDomains(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	names := make([]string, len(volumes))
-	for i, v := range volumes {
-		names[i] = "the volume " + v.Ref.String()
-	}
+	held := make([]bool, len(volumes))
 	for _, dom := range domains {
-		d, err := b.readDomain(ctx, dom, rpc.DomainXMLInactive)
-		if err != nil && ctx.Err() != nil {
-			return nil, err
-		}
+		d, err := b.readOther(ctx, dom, rpc.DomainXMLInactive)
 		if err != nil {
-			continue // gone since it was listed, or not to be read: then the volume is named
+			return nil, nil, err
+		}
+		if d == nil {
+			continue
 		}
 		var own map[storage.Ref]bool
 		if d.mark != nil {
@@ -106,10 +129,14 @@ func (b *Backend) holders(ctx context.Context, volumes []storage.Volume) ([]stri
 		disks := disksOf(d.xml)
 		for i, v := range volumes {
 			if own[v.Ref] || slices.ContainsFunc(disks, func(s string) bool { return strings.HasSuffix(s, "="+v.Path) }) {
-				names[i] = backends.VMObject(dom.Name)
+				vms, held[i] = append(vms, backends.VMObject(dom.Name)), true
 			}
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	for i, v := range volumes {
+		if !held[i] {
+			loose = append(loose, "the volume "+v.Ref.String())
+		}
+	}
+	return vms, loose, nil
 }

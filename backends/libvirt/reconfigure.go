@@ -118,6 +118,9 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 	if err := e.admitFrozen(ctx, cat, changes); err != nil {
 		return err
 	}
+	if err := e.admitKept(ctx, changes); err != nil {
+		return err
+	}
 	if err := e.admitMemory(changes); err != nil {
 		return err
 	}
@@ -315,11 +318,11 @@ func (b *Backend) sweep(ctx context.Context, dom rpc.Domain, d *domain, up bool)
 			}
 			if err == nil {
 				// Linked clones of a template share it as it is.
-				others, err := b.sharers(ctx, map[storage.Ref]bool{ref: true})
+				vms, loose, err := b.sharers(ctx, dom.UUID, map[storage.Ref]bool{ref: true})
 				if err != nil {
 					return err
 				}
-				if len(others) > 0 {
+				if len(vms)+len(loose) > 0 {
 					continue
 				}
 			}

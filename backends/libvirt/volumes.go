@@ -195,7 +195,7 @@ func (b *Backend) planAttachment(ctx context.Context, key string, disk backends.
 		return newVolume{}, backends.Errorf(backends.Precondition, "", "", "the disk %q is attached to VM %q (%s)", ref, name, user).
 			At(path).Advise("Detach it there first.")
 	}
-	if err := b.unshared(ctx, map[storage.Ref]bool{ref: true}); err != nil {
+	if err := b.unshared(ctx, rpc.UUID{}, map[storage.Ref]bool{ref: true}); err != nil {
 		return newVolume{}, at(err, path)
 	}
 	return newVolume{key: key, have: &v, kind: pools[ref.Pool].Kind, spec: disk}, nil

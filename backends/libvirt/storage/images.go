@@ -133,6 +133,10 @@ func (s *Store) deleteImage(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	// What volumes share is what libvirt remembers of them.
+	if err := s.Refresh(ctx, ref.Pool); err != nil {
+		return err
+	}
 	users, err := s.users(ctx, v)
 	if err != nil {
 		return err
@@ -142,6 +146,38 @@ func (s *Store) deleteImage(ctx context.Context, id string) error {
 			Advise("Remove those first.")
 	}
 	return s.remove(ctx, ref)
+}
+
+// Refresh has libvirt look at the active pools with files again: it remembers what volumes it saw, and what
+// their content was shared with then. It waits for pools that are needed while they are busy; for others that
+// cannot be looked at, what libvirt remembers has to do.
+func (s *Store) Refresh(ctx context.Context, needed ...string) error {
+	pools, err := s.Pools(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pools {
+		if !p.Active || !HasFiles(p.Kind) {
+			continue
+		}
+		if slices.Contains(needed, p.Name) {
+			if err := s.refresh(ctx, p.Name); err != nil {
+				return backends.Wrap(err, "look at", poolObject(p.Name))
+			}
+			continue
+		}
+		err := s.conn.Call(ctx, func(l *libvirt.Libvirt) error {
+			found, err := l.StoragePoolLookupByName(p.Name)
+			if err != nil {
+				return err
+			}
+			return l.StoragePoolRefresh(found, 0)
+		})
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // users names the VMs that have a volume as a disk, and the volumes that are based on it.
