@@ -40,6 +40,9 @@ What makes Terraform replace an image:
 * another ` + "`vm_id`" + ` or ` + "`content_library`" + `. What becomes of the VM after the copy was made does not matter.
 
 What a URL answers is not looked at by ` + "`terraform plan`" + `: its content is taken as fixed until ` + "`checksum`" + ` or ` + "`url`" + ` changes.
+Two of these resources with one name and the same content on one storage share one image of the hypervisor (` + "`cached`" + `): to destroy one of them
+takes it from the other, too, so give each its own name or let one be used by all.
+
 Virtual machines made from an image are not touched when it is replaced, see ` + "`on_image_change`" + ` of ` + "`virtrigaud_vm`" + `.`
 
 // Schema describes the resource.

@@ -155,6 +155,7 @@ func (r *Resource) announce(ctx context.Context, diags *diag.Diagnostics, plan *
 	}
 	diags.AddAttributeWarning(path.Root("revert_triggers"), fmt.Sprintf("This change reverts VM %q", name),
 		fmt.Sprintf("VM %q returns to snapshot %q%s. What was written to its disks since then is lost, and so is what it has in memory. "+
+			"Disks that the VM got since then, and that are its own, are destroyed. "+
 			"Its configuration goes back too; the next plan shows what then differs from yours. Disks attached by volume and other snapshots stay as they are. %s",
 			name, plan.Name.ValueString(), since, then))
 }

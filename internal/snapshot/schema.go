@@ -22,8 +22,8 @@ import (
 
 const description = `A snapshot of a virtual machine: its hardware and the content of its disks, with its memory where that is asked.
 
-A change of ` + "`revert_triggers`" + ` returns the VM to the snapshot, in place; the plan warns of it and says what is lost. The VM's configuration
-goes back too: where it was changed since, the next plan shows that change of ` + "`virtrigaud_vm`" + ` again.
+A change of ` + "`revert_triggers`" + ` returns the VM to the snapshot, in place; the plan warns of it and says what is lost. Disks of the VM's own that
+were added since the snapshot are destroyed. The VM's configuration goes back too: where it was changed since, the next plan shows that change of ` + "`virtrigaud_vm`" + ` again.
 
 Disks that are attached by ` + "`disks.<key>.volume`" + ` have a life of their own and are left out. A new snapshot becomes a child of the one that the VM's
 present state was made from. Several snapshots of one VM are taken one after the other; where their order matters, say so with ` + "`depends_on`" + `.
