@@ -261,7 +261,8 @@ type ConsoleSpec struct {
 // clone's disks or NICs: those whose key the source has are made from it, others are
 // new, and the source's others are left out. A disk keeps the source's size where
 // none is given, and cannot be smaller. Disks that the source attaches by Volume are
-// inherited as copies.
+// inherited as copies; a snapshot does not hold them, so where one is not left out, the
+// clone of a snapshot is a Precondition at that disk.
 //
 // Not inherited is what belongs to one VM: MACs, static addresses, cloud-init's Hostname,
 // InstanceID and NetworkConfig, customization, placement on a host, a console's port

@@ -99,6 +99,19 @@ func cloneVolumes(t *testing.T, e *Env) {
 	}
 }
 
+// cloneSnapshotVolumes: a snapshot does not hold a disk with a life of its own, so nobody gets its present content instead.
+func cloneSnapshotVolumes(t *testing.T, e *Env) {
+	v := e.volume(t)
+	src := e.Create(t, withDisk(e.Spec(), "keep", backends.Disk{Volume: &v.ID}))
+	s := e.take(t, src, backends.SnapshotSpec{Name: "then"})
+	spec := backends.CloneSpec{Source: src, Snapshot: s.ID, Spec: backends.VMSpec{Name: e.Name()}}
+	wantPath(t, e.refuseClone(t, spec, backends.Precondition), backends.Path("disks").Key("keep"))
+	spec.Spec = backends.VMSpec{Name: e.Name(), Disks: map[string]backends.Disk{"root": {}}}
+	if _, has := e.Read(t, e.clone(t, spec), all).Disks["keep"]; has {
+		t.Error("the clone has a disk that was left out")
+	}
+}
+
 // cloneFirmware: firmware variables and TPM state belong to one VM each.
 func cloneFirmware(t *testing.T, e *Env) {
 	from := e.With(func(s *backends.VMSpec) {

@@ -55,6 +55,12 @@ var cloneCases = []Case{
 		Run:    cloneConsole,
 	},
 	{
+		Name:   "clones/volumes_of_a_snapshot",
+		Proves: []backends.Feature{backends.FeatureFullClone},
+		Needs:  []backends.Feature{backends.FeatureDiskVolume, backends.FeatureSnapshotCreate},
+		Run:    cloneSnapshotVolumes,
+	},
+	{
 		Name:   "clones/volumes",
 		Proves: []backends.Feature{backends.FeatureFullClone},
 		Needs:  []backends.Feature{backends.FeatureDiskVolume},

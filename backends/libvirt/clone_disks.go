@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	rpc "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -90,9 +91,23 @@ func (c *creation) planDisk(ctx context.Context, key string) (newVolume, error) 
 	if err != nil {
 		return newVolume{}, at(err, path)
 	}
+	if external && o.snapshot != "" {
+		return newVolume{}, backends.Errorf(backends.Precondition, "", "", "the snapshot does not hold the disk %q, which the source attaches by volume (%s)", key, content.Ref).
+			At(path).Advise("Leave the disk out by naming the others in disks.")
+	}
 	if external && o.up {
 		return newVolume{}, backends.Errorf(backends.Precondition, "", "", "the source attaches %s as its disk %q and runs: what it does not own cannot be frozen for a copy", content.Ref, key).
 			At(path).Advise("Stop the source for the time of the copy, or leave the disk out by naming the others in disks.")
+	}
+	if external {
+		user, err := o.runningUser(ctx, content.Path)
+		if err != nil {
+			return newVolume{}, err
+		}
+		if user != "" {
+			return newVolume{}, backends.Errorf(backends.Precondition, "", "", "the source's disk %q (%s) is attached to VM %q too, which runs: what changes cannot be copied", key, content.Ref, user).
+				At(path).Advise("Stop that VM for the time of the copy, or leave the disk out by naming the others in disks.")
+		}
 	}
 	name := c.poolFor(c.spec, disk)
 	pool, err := usablePool(c.pools, name, path)
@@ -181,6 +196,27 @@ func (o *origin) contentOf(ctx context.Context, i int, key string) (v storage.Vo
 			Advise("If the file exists, make its folder a pool: virsh pool-create-as NAME dir --target FOLDER.")
 	}
 	return v, external, err
+}
+
+// runningUser is the name of another VM that runs with the disk at a path, "" for none.
+func (o *origin) runningUser(ctx context.Context, path string) (string, error) {
+	records, err := query(ctx, o.Backend, func(l *rpc.Libvirt) ([]rpc.DomainStatsRecord, error) {
+		return l.ConnectGetAllDomainStats(nil, uint32(rpc.DomainStatsBlock), uint32(rpc.ConnectGetAllDomainsStatsActive|rpc.ConnectGetAllDomainsStatsNowait))
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, r := range records {
+		if r.Dom.UUID == o.dom.UUID {
+			continue
+		}
+		for _, p := range r.Params {
+			if text, ok := p.Value.I.(string); ok && text == path && strings.HasSuffix(p.Field, ".path") {
+				return r.Dom.Name, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // checkContent refuses content that cannot be shared, or not be frozen while it is used.

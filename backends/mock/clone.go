@@ -65,10 +65,16 @@ func (w *world) cloneSource(spec *backends.CloneSpec) (*source, error) {
 	}
 	src.object += " at its snapshot \"" + s.Name + "\""
 	src.spec, src.disks = clone(s.Spec), s.Disks
-	for key := range src.spec.Disks {
-		if _, own := s.Disks[key]; !own { // attached by Volume, so no part of the snapshot
-			delete(src.spec.Disks, key)
+	for _, key := range sortedKeys(src.spec.Disks) {
+		if _, own := s.Disks[key]; own {
+			continue
 		}
+		// It is attached by Volume, so no part of the snapshot.
+		if d, asked := spec.Spec.Disks[key]; spec.Spec.Disks == nil || asked && d.Volume == nil {
+			return nil, backends.Errorf(backends.Precondition, "", "", "the snapshot does not hold the disk %q, which %s attaches by volume", key, m.object()).
+				At(backends.Path("disks").Key(key)).Advise("Leave the disk out by naming the others in disks.")
+		}
+		delete(src.spec.Disks, key)
 	}
 	return src, nil
 }

@@ -214,8 +214,13 @@ func TestCloneFromSnapshot(t *testing.T) {
 	if err := change(t, b, src, backends.Cold, func(s *backends.VMSpec) { s.CPU.Cores = new(int64(8)) }); err != nil {
 		t.Fatal(err)
 	}
-	full := cloneVM(t, b, &backends.CloneSpec{Source: src, Snapshot: s, Spec: backends.VMSpec{Name: "full"}})
-	linked := cloneVM(t, b, &backends.CloneSpec{Source: src, Snapshot: s, Linked: true, Spec: backends.VMSpec{Name: "linked"}})
+	_, err := b.CloneVM(t.Context(), &backends.CloneSpec{Source: src, Snapshot: s, Spec: backends.VMSpec{Name: "full"}})
+	wantCode(t, err, backends.Precondition, `"vol"`, "by volume")
+	only := func(name string) backends.VMSpec {
+		return backends.VMSpec{Name: name, Disks: map[string]backends.Disk{"root": {}}}
+	}
+	full := cloneVM(t, b, &backends.CloneSpec{Source: src, Snapshot: s, Spec: only("full")})
+	linked := cloneVM(t, b, &backends.CloneSpec{Source: src, Snapshot: s, Linked: true, Spec: only("linked")})
 	for _, id := range []backends.ID{full, linked} {
 		wantData(t, b, id, "root", "root content")
 		c := get(t, b, id).Config
@@ -228,7 +233,7 @@ func TestCloneFromSnapshot(t *testing.T) {
 	}
 	wantData(t, b, linked, "root", "root content")
 	sound(t, b)
-	_, err := b.CloneVM(t.Context(), &backends.CloneSpec{Source: src, Snapshot: s, Spec: backends.VMSpec{Name: "late"}})
+	_, err = b.CloneVM(t.Context(), &backends.CloneSpec{Source: src, Snapshot: s, Spec: backends.VMSpec{Name: "late"}})
 	wantCode(t, err, backends.NotFound, s, `"golden"`)
 	_, err = b.CloneVM(t.Context(), &backends.CloneSpec{Source: "nope", Spec: backends.VMSpec{Name: "late"}})
 	wantCode(t, err, backends.NotFound, "nope")
