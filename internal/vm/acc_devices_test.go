@@ -73,15 +73,15 @@ func TestAccVM_console(t *testing.T) {
 	console := func(kind, password, version string) string {
 		return m.Config(web(`console = { type = "` + kind + `", address = "127.0.0.1", port = 0, tls = false, password_wo = "` + password + `", password_wo_version = ` + version + ` }`))
 	}
-	w := workspace(t, console("vnc", "s3cret-one", "1"))
+	w := workspace(t, console("vnc", "s3cret-1", "1"))
 	w.Apply()
 	w.EmptyPlan()
 	if a := w.Attributes(address); a["console_type"] != "vnc" || a["console"].(map[string]any)["password_wo"] != nil {
 		t.Errorf("the console is %v, of type %v", a["console"], a["console_type"])
 	}
-	w.Write("main.tf", console("vnc", "s3cret-two", "1")) // only the version counts
+	w.Write("main.tf", console("vnc", "s3cret-2", "1")) // only the version counts
 	w.EmptyPlan()
-	w.Write("main.tf", console("vnc", "s3cret-two", "2"))
+	w.Write("main.tf", console("vnc", "s3cret-2", "2"))
 	if found := w.Diagnostics("plan"); len(found) > 0 {
 		t.Errorf("another password: %v", found)
 	}
@@ -94,7 +94,7 @@ func TestAccVM_console(t *testing.T) {
 		w.Must("import", address, id)
 		w.EmptyPlan()
 	}
-	w.Write("main.tf", console("spice", "s3cret-two", "2"))
+	w.Write("main.tf", console("spice", "s3cret-2", "2"))
 	expectOne(t, w.Diagnostics("plan"), address, "warning", `This change restarts the VM.*console\.type from vnc to spice`)
 	w.Apply()
 	w.EmptyPlan()

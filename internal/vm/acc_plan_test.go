@@ -89,10 +89,20 @@ func TestAccVM_invalid(t *testing.T) {
 		"null-route":  {`networks = { lan = { ipv4 = { address = "10.0.0.5/24", routes = [null] } } }`, `contains a null value`},
 		"null-reboot": {`reboot_triggers = { a = null }`, `contains a null value`},
 		"null-disk":   {`disks = { root = null }`, `[Nn]ull`},
+		"vnc-port":    {`console = { type = "vnc", port = 80 }`, `No port for VNC.*console\.port is 80.*5900`},
+		"vnc-secret":  {`console = { type = "vnc", password_wo = "nine char", password_wo_version = 1 }`, `Too long for VNC.*8 characters`},
+		"no-secret":   {`console = { type = "vnc", password_wo = "", password_wo_version = 1 }`, `password_wo.*at least 1`},
+		"serial-at":   {`console = { type = "serial", address = "127.0.0.1" }`, `type "serial" has no address`},
+		"serial-key":  {`console = { type = "serial", password_wo = "x", password_wo_version = 1 }`, `type "serial" has no password_wo`},
+		"none-port":   {`console = { type = "none", port = 5901 }`, `type "none" has no port`},
+		"none-tls":    {`console = { type = "none", tls = true }`, `type "none" has no tls`},
 		"timeouts":    {`timeouts = { create = "soon" }`, `"soon" must be .*number`},
 	}
 	lines := map[string]string{
-		"fine": "cpu = { cores = 4, max_cores = 4 }\n  firmware = \"uefi\"\n  secure_boot = true\n  cloud_init = { user_data = \"#cloud-config\\n{}\" }",
+		"any-screen": `console = { port = 80, password_wo = "nine char", password_wo_version = 1 }`,
+		"vnc":        `console = { type = "vnc", port = 5900, password_wo = "8 chars.", password_wo_version = 1 }`,
+		"serial":     `console = { type = "serial", port = 0, tls = false }`,
+		"fine":       "cpu = { cores = 4, max_cores = 4 }\n  firmware = \"uefi\"\n  secure_boot = true\n  cloud_init = { user_data = \"#cloud-config\\n{}\" }",
 		// cloud-init itself only ignores what it cannot read.
 		"yaml": `cloud_init = { user_data = "#cloud-config\nusers: [" }`,
 	}
@@ -105,8 +115,10 @@ func TestAccVM_invalid(t *testing.T) {
 		expectOne(t, found, "virtrigaud_vm."+name, "error", c.want)
 	}
 	expectOne(t, found, "virtrigaud_vm.yaml", "warning", `cloud-init would ignore this`)
-	if d := found["virtrigaud_vm.fine"]; d != nil {
-		t.Errorf("a valid VM is refused: %v", d)
+	for _, name := range []string{"any-screen", "vnc", "serial", "fine"} {
+		if d := found["virtrigaud_vm."+name]; d != nil {
+			t.Errorf("the valid VM %q is refused: %v", name, d)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ var clonedSchema = sync.OnceValue(func() schema.Schema {
 			"What is unset is inherited from the source, when the clone is made. `disks` or `networks`, where set, name all of the clone's: " +
 			"those whose key the source has are made from it, others are new, and the source's others are left out. " +
 			"The clone has a UUID, MAC addresses, firmware variables and a TPM of its own. " +
-			"Also not inherited are static addresses, `cloud_init.hostname`, `cloud_init.instance_id`, `cloud_init.network_config`, `customization`, `placement.host`, `keep_on_destroy`, and a console's port and password. " +
+			"Also not inherited are static addresses, `cloud_init.hostname`, `cloud_init.instance_id`, `cloud_init.network_config`, `customization`, `placement.host`, `keep_on_destroy`, and a console's port and password, nor, where the source's console asks for a password and the clone's does not, an address that other hosts reach. " +
 			"A source with cloud-init data gives it to the clone, with an instance id of its own: cloud-init runs again, and the guest gets the clone's name, new SSH host keys and its own addresses. " +
 			"Without cloud-init the clone's guest has the source's host name and keys.",
 		Attributes: vmschema.Attributes(context.Background(), vmschema.Inherit),

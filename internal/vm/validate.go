@@ -36,6 +36,7 @@ func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConf
 	v := validation{diags: &resp.Diagnostics, m: m}
 	r.origin.validate(v, req.Config.Raw)
 	v.sizes()
+	v.console()
 	v.wait(attribute(req.Config.Raw, "networks").IsFullyKnown())
 	for _, p := range cloudinit.Validate(wellFormed(m.Spec())) {
 		if p.Warning {
@@ -79,6 +80,11 @@ func parsable(c *backends.IPConfig) *backends.IPConfig {
 	}
 	return c
 }
+
+const (
+	leastVNCPort    = 5900 // of VNC's display 0
+	mostVNCPassword = 8    // bytes that VNC's authentication looks at
+)
 
 type validation struct {
 	diags *diag.Diagnostics
@@ -124,6 +130,38 @@ func (v validation) sizes() {
 		atLeast(p, "max_mib", memory.MaxMiB, "size_mib", memory.SizeMiB)
 		atLeast(p, "limit_mib", memory.LimitMiB, "reservation_mib", memory.ReservationMiB)
 		atLeast(p, "size_mib", memory.SizeMiB, "reservation_mib", memory.ReservationMiB)
+	}
+}
+
+// console checks what a type of console cannot have. Of an unset type nothing is known here.
+func (v validation) console() {
+	c := v.m.Console
+	if c == nil {
+		return
+	}
+	p := path.Root("console")
+	switch kind := deref(c.Type); kind {
+	case "vnc":
+		if port := deref(c.Port); port > 0 && port < leastVNCPort {
+			v.errorf(p.AtName("port"), "No port for VNC", "%s is %d; VNC has the ports from %d on, or 0 for any.", p.AtName("port"), port, leastVNCPort)
+		}
+		if len(deref(c.PasswordWO)) > mostVNCPassword {
+			v.errorf(p.AtName("password_wo"), "Too long for VNC", "VNC looks at %d characters of a password, and this one is longer.", mostVNCPassword)
+		}
+	case "serial", "none":
+		for _, f := range []struct {
+			name string
+			set  bool
+		}{
+			{"address", c.Address != nil},
+			{"port", deref(c.Port) != 0},
+			{"tls", deref(c.TLS)},
+			{"password_wo", c.PasswordWO != nil},
+		} {
+			if f.set {
+				v.errorf(p.AtName(f.name), "No screen to reach", "A console of type %q has no %s. Leave it out, or choose another type.", kind, f.name)
+			}
+		}
 	}
 }
 

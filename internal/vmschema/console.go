@@ -33,13 +33,15 @@ func consoleAttribute() schema.Attribute {
 		Attributes: map[string]schema.Attribute{
 			"type":    text("Kind of console: `vnc`, `spice`, `serial` (text only, no screen) or `none`. Default: the hypervisor's; on libvirt `vnc`. Changing it restarts a running VM.", oneOf("vnc", "spice", "serial", "none")),
 			"address": address,
-			"port":    integer("Port on which the host listens, 1 to 65535; 0 lets the hypervisor choose a free one at each start. Default: 0. Changing it restarts a running VM.", int64validator.Between(0, 65535)),
+			"port":    integer("Port on which the host listens, 1 to 65535, for `vnc` from 5900; 0 lets the hypervisor choose a free one at each start. Default: 0. Changing it restarts a running VM.", int64validator.Between(0, 65535)),
 			"tls":     flag("Encrypt the connection, with the certificate that the host has for that; libvirt takes it for `spice` only, VNC being a setting of the whole host. Default: the hypervisor's. Changing it restarts a running VM."),
 			"password_wo": schema.StringAttribute{
-				MarkdownDescription: "Password that the console asks for, never kept in plan or state; VNC looks at its first 8 characters. Needs Terraform 1.11 or OpenTofu 1.11. " +
-					"Raise `password_wo_version` to have it set again, which a running VM takes at once; on libvirt the first one restarts it. `\"\"` takes it away. Default: none.",
+				MarkdownDescription: "Password that the console asks for, never kept in plan or state; for `vnc` at most 8 characters. Needs Terraform 1.11 or OpenTofu 1.11. " +
+					"Raise `password_wo_version` to have it set again, which a running VM takes at once; on libvirt the first one restarts it. " +
+					"It cannot be empty, and the VM keeps it where it is no longer set: a console without one comes of applying the `type` `serial` and then another. " +
+					"A VM made from this one or from its template does not inherit it, and without a password of its own no `address` either that other hosts reach. Default: none.",
 				Optional: true, WriteOnly: true, Sensitive: true,
-				Validators: []validator.String{stringvalidator.AlsoRequires(sibling("password_wo_version"))},
+				Validators: []validator.String{stringvalidator.LengthAtLeast(1), stringvalidator.AlsoRequires(sibling("password_wo_version"))},
 			},
 			"password_wo_version": schema.Int64Attribute{
 				MarkdownDescription: "Version of `password_wo`, a number that you raise when the password changed.",
