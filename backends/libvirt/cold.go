@@ -89,6 +89,9 @@ func (e *edit) hardware(changes []backends.Change) {
 	}
 	if console {
 		setConsole(x, e.to.Console)
+		if screenOf(x).password() == "" {
+			e.d.mark.ConsolePassword = nil // it went with the screen
+		}
 	}
 	if machine {
 		e.setMachine()

@@ -205,6 +205,9 @@ func TestConsole(t *testing.T) {
 	// TLS that the host has no certificate for is said when the VM starts.
 	spec.Console = &backends.ConsoleSpec{Type: ptr("spice"), TLS: ptr(true)}
 	change(t, b, id, spec, backends.Cold)
+	if v := get(t, b, id).Config.Console.PasswordVersion; v != nil {
+		t.Errorf("a new screen is said to have the password of version %d that the old one had", *v)
+	}
 	if e := wantCode(t, b.SetPower(t.Context(), id, backends.PowerOn), backends.Precondition); !strings.Contains(e.Remedy, "spice_tls") {
 		t.Errorf("the remedy is %q", e.Remedy)
 	}
