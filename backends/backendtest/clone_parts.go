@@ -21,6 +21,10 @@ func cloneNotInherited(t *testing.T, e *Env) {
 	root.KeepOnDestroy = new(true)
 	from.Disks["root"] = root
 	src := e.Create(t, from)
+	defer func() { // which outlives the VM, as was asked
+		from.Disks["root"] = backends.Disk{SizeGiB: root.SizeGiB, KeepOnDestroy: new(false)}
+		e.Apply(t, src, from, backends.Cold)
+	}()
 	id := e.clone(t, backends.CloneSpec{Source: src, Spec: backends.VMSpec{Name: e.Name()}})
 	vm := e.Read(t, id, all)
 	if ip := vm.Config.Networks["lan"].IPv4; ip != nil {

@@ -110,7 +110,7 @@ func (b *Backend) readOther(ctx context.Context, dom rpc.Domain, flags rpc.Domai
 		return nil, err
 	}
 	if err != nil {
-		return nil, nil //nolint:nilnil // as said
+		return nil, nil //nolint:nilnil,nilerr // as said
 	}
 	return d, nil
 }

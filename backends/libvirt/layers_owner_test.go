@@ -83,8 +83,10 @@ func TestLayerOwner(t *testing.T) {
 	want(m, map[string]bool{"p/theirs": false, "p/one": true, "p/two": true})
 
 	// Marks of before: what is not known stays, unless the disk is the VM's own.
-	old := &mark{XMLName: xml.Name{Local: "vm"}, Disks: []diskMark{{Key: "own", Pool: "p", Volume: "now", Owned: true}, {Key: "vda", Pool: "p", Volume: "top"}},
-		Layers: []layerMark{{Key: "own", Pool: "p", Volume: "base"}, {Key: "vda", Pool: "p", Volume: "theirs"}, {Key: "gone", Pool: "p", Volume: "left"}}}
+	old := &mark{
+		XMLName: xml.Name{Local: "vm"}, Disks: []diskMark{{Key: "own", Pool: "p", Volume: "now", Owned: true}, {Key: "vda", Pool: "p", Volume: "top"}},
+		Layers: []layerMark{{Key: "own", Pool: "p", Volume: "base"}, {Key: "vda", Pool: "p", Volume: "theirs"}, {Key: "gone", Pool: "p", Volume: "left"}},
+	}
 	want(old, map[string]bool{"p/base": true, "p/theirs": false, "p/left": false})
 }
 
