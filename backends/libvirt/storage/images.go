@@ -161,17 +161,19 @@ func (s *Store) Refresh(ctx context.Context, needed ...string) error {
 			continue
 		}
 		if slices.Contains(needed, p.Name) {
-			if err := s.refresh(ctx, p.Name); err != nil {
+			if err := s.rounds.do(ctx, p.Name, func() error { return s.refresh(ctx, p.Name) }); err != nil {
 				return backends.Wrap(err, "look at", poolObject(p.Name))
 			}
 			continue
 		}
-		err := s.conn.Call(ctx, func(l *libvirt.Libvirt) error {
-			found, err := l.StoragePoolLookupByName(p.Name)
-			if err != nil {
-				return err
-			}
-			return l.StoragePoolRefresh(found, 0)
+		err := s.rounds.do(ctx, p.Name, func() error {
+			return s.conn.Call(ctx, func(l *libvirt.Libvirt) error {
+				found, err := l.StoragePoolLookupByName(p.Name)
+				if err != nil {
+					return err
+				}
+				return l.StoragePoolRefresh(found, 0)
+			})
 		})
 		if err != nil && ctx.Err() != nil {
 			return err

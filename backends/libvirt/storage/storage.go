@@ -34,6 +34,8 @@ type Store struct {
 
 	mu   sync.Mutex
 	held map[Ref]chan struct{} // images that are being imported or deleted
+
+	rounds rounds // refreshes of pools
 }
 
 // New returns the storage behind c, which stays the caller's to close.
