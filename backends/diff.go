@@ -61,6 +61,7 @@ func Diff(from, to *VMSpec) []Change {
 	d.hostDevices(from.HostDevices, to.HostDevices)
 	d.console(from.Console, to.Console)
 	d.libvirt(from.Libvirt, to.Libvirt)
+	d.vsphere(from.VSphere, to.VSphere)
 	slices.SortStableFunc(d.changes, func(a, b Change) int { return rank(a.Action) - rank(b.Action) })
 	return d.changes
 }
@@ -258,6 +259,8 @@ func (d *differ) diskOptions(p Path, key string, have, want Disk) {
 	scalar(d, p.Attr("keep_on_destroy"), key, "", have.KeepOnDestroy, want.KeepOnDestroy)
 	limit(d, p.Attr("iops_limit"), key, FeatureDiskLimits, have.IOPSLimit, want.IOPSLimit)
 	limit(d, p.Attr("throughput_mib"), key, FeatureDiskLimits, have.ThroughputMiB, want.ThroughputMiB)
+	scalar(d, p.Attr("slot"), key, FeatureDiskSlot, have.Slot, want.Slot)
+	scalar(d, p.Attr("shared"), key, FeatureDiskSharing, have.Shared, want.Shared)
 }
 
 func (d *differ) networks(from, to map[string]NIC) {

@@ -26,13 +26,33 @@ func (d *differ) guest(from, to *VMSpec) {
 	if to.CloudInit != nil {
 		d.cloudInit(from.CloudInit, to.CloudInit)
 	}
-	if to.Customization != nil && !reflect.DeepEqual(from.Customization, to.Customization) {
+	if to.Customization != nil && !sameCustomization(from.Customization, to.Customization) {
 		// Its fields hold secrets, so the change does not carry them.
 		d.add(Change{Path: "customization", Action: Set, Feature: FeatureGuestCustomization})
 		if to.Customization.Windows != nil { // not every hypervisor can
 			d.add(Change{Path: "customization.windows", Action: Set, Feature: FeatureGuestCustomization, To: true})
 		}
 	}
+}
+
+// sameCustomization compares what a guest is told. Passwords that have a version are
+// known by that only.
+func sameCustomization(from, to *Customization) bool {
+	if from == nil || from.Windows == nil || to.Windows == nil {
+		return reflect.DeepEqual(from, to)
+	}
+	f, t := *from, *to
+	fw, tw := *from.Windows, *to.Windows
+	if tw.PasswordVersion != nil {
+		fw.AdminPassword, tw.AdminPassword = "", ""
+		fw.DomainPassword, tw.DomainPassword = "", ""
+	}
+	if !slices.Equal(fw.RunOnce, tw.RunOnce) {
+		return false
+	}
+	fw.RunOnce, tw.RunOnce = nil, nil
+	f.Windows, t.Windows = &fw, &tw
+	return reflect.DeepEqual(f, t)
 }
 
 // cloudInit compares seeds. User data and the like may be long or secret, so
@@ -136,20 +156,6 @@ func (d *differ) console(from, to *ConsoleSpec) {
 	limit(d, p.Attr("port"), "", FeatureConsoleOptions, from.Port, to.Port)
 	scalar(d, p.Attr("tls"), "", FeatureConsoleOptions, from.TLS, to.TLS)
 	scalar(d, p.Attr("password_wo_version"), "", FeatureConsoleOptions, from.PasswordVersion, to.PasswordVersion)
-}
-
-func (d *differ) libvirt(from, to *LibvirtOptions) {
-	if to == nil {
-		return
-	}
-	if from == nil {
-		from = &LibvirtOptions{}
-	}
-	p := Path("libvirt")
-	scalar(d, p.Attr("machine"), "", FeatureLibvirtOptions, from.Machine, to.Machine)
-	scalar(d, p.Attr("domain_type"), "", FeatureLibvirtOptions, from.DomainType, to.DomainType)
-	scalar(d, p.Attr("loader"), "", FeatureLibvirtOptions, from.Loader, to.Loader)
-	scalar(d, p.Attr("autostart"), "", FeatureLibvirtOptions, from.Autostart, to.Autostart)
 }
 
 func whole(d *DNS) any {

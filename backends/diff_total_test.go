@@ -15,7 +15,7 @@ import (
 // is no part of Diff, and what the mock, on which the same specs run, does not have.
 var undrawn = []string{
 	"Image", "Template", "Linked", "CreateToken",
-	"HighAvailability", "FaultTolerance", "DRSAutomation", "HostDevices", "Libvirt", "Customization",
+	"HighAvailability", "FaultTolerance", "DRSAutomation", "HostDevices", "Libvirt", "VSphere", "Customization",
 	"Placement.Cluster", "Placement.Storage", "Placement.Pool",
 	"Disks.Policy", "Disks.Volume", "Console.TLS", "CloudInit.Datasource",
 	"CloudInit.Users.Shell", "CloudInit.Users.Sudo", "CloudInit.Users.PasswordHash", "CloudInit.Users.SSHKeys",

@@ -128,6 +128,9 @@ const (
 	FeatureConsoleOptions Feature = "console_options"
 	FeatureWatchdog       Feature = "watchdog"
 	FeatureRNG            Feature = "rng"
+	FeatureVSphereOptions Feature = "vsphere_options"
+	FeatureDiskSlot       Feature = "disk_slot"
+	FeatureDiskSharing    Feature = "disk_sharing"
 )
 
 // FeatureInfo says what a feature is called.
@@ -237,4 +240,7 @@ var features = []FeatureInfo{
 	{FeatureConsoleOptions, BeyondMatrix, "Console Options"},
 	{FeatureWatchdog, BeyondMatrix, "Watchdog"},
 	{FeatureRNG, BeyondMatrix, "Random Number Generator"},
+	{FeatureVSphereOptions, BeyondMatrix, "vSphere Options"},
+	{FeatureDiskSlot, BeyondMatrix, "Disk Slots"},
+	{FeatureDiskSharing, BeyondMatrix, "Shared Disks"},
 }

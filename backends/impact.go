@@ -44,7 +44,8 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 		"memory.max_mib", "memory.hot_add", "memory.ballooning",
 		"firmware", "secure_boot", "tpm", "nested_virtualization", "guest_os", "host_devices", "watchdog", "rng",
 		"console.type", "console.address", "console.port", "console.tls",
-		"libvirt.machine", "libvirt.domain_type", "libvirt.loader":
+		"libvirt.machine", "libvirt.domain_type", "libvirt.loader",
+		"vsphere.latency_sensitivity", "vsphere.scsi_controller":
 		return restart("the guest sees this as hardware, which is fixed while it runs")
 	case "disks":
 		return diskImpact(from, to, c)
@@ -53,7 +54,12 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 			return refuse("a disk cannot shrink (it has %v GiB): that would cut off data", c.From)
 		}
 		return live()
-	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread":
+	case "vsphere.hardware_version":
+		if c.Action == Shrink {
+			return refuse("a VM's virtual hardware is upgraded and never goes back (it has version %v)", c.From)
+		}
+		return restart("virtual hardware is upgraded while the VM is off")
+	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread", "disks.slot", "disks.shared":
 		return restart("the disk must be detached and attached again for it")
 	case "disks.storage", "disks.provisioning", "disks.format", "disks.policy":
 		if c.From == nil { // not known before, now said: nothing to convert
@@ -78,7 +84,7 @@ func (c Change) PartOfAddition() bool {
 // it can be made in any power state and without a guest that runs.
 func (c Change) IsNote() bool {
 	switch p := c.Path.Generic(); p {
-	case "description", "tags", "settings", "placement.storage", "disks.keep_on_destroy", "libvirt.autostart",
+	case "description", "tags", "settings", "placement.storage", "disks.keep_on_destroy", "libvirt.autostart", "vsphere.custom_attributes",
 		"dns", "networks.ipv4", "networks.ipv6":
 		return c.Action == Set
 	default:

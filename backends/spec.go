@@ -44,8 +44,9 @@ type VMSpec struct {
 	Watchdog *string // what happens when the guest hangs: "reset", "poweroff", "pause" or "none"; "" takes the device away
 	RNG      *bool   // a device that gives the guest random numbers
 
-	// Libvirt holds what exists on that hypervisor only.
+	// Libvirt and VSphere hold what exists on that hypervisor only.
 	Libvirt *LibvirtOptions
+	VSphere *VSphereOptions
 
 	// Settings is what the caller wants to find again with the VM, and a driver
 	// keeps in its mark without looking at it: text without secrets, below 4 KiB.
@@ -94,7 +95,7 @@ type Memory struct {
 	SizeMiB        *int64
 	MaxMiB         *int64 // to which SizeMiB can be raised while the VM runs
 	HotAdd         *bool
-	ReservationMiB *int64
+	ReservationMiB *int64 // as much as SizeMiB is all of it: locked to the host
 	LimitMiB       *int64
 	Shares         *int64
 	Ballooning     *bool
@@ -115,6 +116,10 @@ type Disk struct {
 	KeepOnDestroy *bool
 	IOPSLimit     *int64 // operations a second, reads and writes together; 0 is none
 	ThroughputMiB *int64 // MiB a second, reads and writes together; 0 is none
+	// Slot is the place on Bus, "CONTROLLER:UNIT" such as "1:0"; nil is the hypervisor's choice.
+	Slot *string
+	// Shared lets several VMs write to the disk at once, each of which has to say so.
+	Shared *bool
 	// Volume is the id of an existing disk that is attached instead of one
 	// being made; it is not the VM's own and outlives it.
 	Volume *string
@@ -170,7 +175,7 @@ type CloudInit struct {
 	NetworkConfig *string // replaces what is made from Networks and DNS
 	Users         []CloudUser
 	SSHKeys       []string // for the image's default user
-	Datasource    *string  // "nocloud"; "configdrive" where the hypervisor has it
+	Datasource    *string  // "nocloud"; "configdrive" and "guestinfo" where the hypervisor has it
 	// InstanceID makes cloud-init run its per-instance stages again when it
 	// changes; unset it is the VM's UUID and never changes.
 	InstanceID *string
@@ -199,12 +204,20 @@ type Customization struct {
 
 // WindowsCustomization is what sysprep needs.
 type WindowsCustomization struct {
-	Organization  string
-	FullName      string
-	AdminPassword string // secret
-	Workgroup     string
-	JoinDomain    string
-	ProductKey    string // secret
+	Organization string
+	FullName     string
+	ProductKey   string // secret
+	Workgroup    string
+	JoinDomain   string // Active Directory, by DomainAdmin
+	DomainAdmin  string
+	// AdminPassword, of the local administrator, and DomainPassword, of DomainAdmin, are
+	// write-only where PasswordVersion is set: Diff then compares that. Secret; a driver
+	// tells neither back.
+	AdminPassword   string
+	DomainPassword  string
+	PasswordVersion *int64
+	RunOnce         []string // commands at the first login, in order
+	AutoLogonCount  *int64   // how often the administrator is logged in without being asked
 }
 
 // PlacementSpec is where a VM lives. Nil is wherever the hypervisor likes.
@@ -230,6 +243,7 @@ type HostDevice struct {
 	PCI     string // "0000:65:00.0"
 	Mapping string
 	USB     string // "vendor:product"
+	VGPU    string // a profile, "grid_p40-2q"
 }
 
 // LibvirtOptions exists on libvirt only.
@@ -238,6 +252,24 @@ type LibvirtOptions struct {
 	DomainType *string // "kvm" or "qemu"; unset: kvm where it works
 	Loader     *string // path of the firmware image instead of libvirt's own choice
 	Autostart  *bool   // start with the host
+}
+
+// VSphereOptions exists on vSphere only.
+type VSphereOptions struct {
+	HardwareVersion *int64 // 19 is vmx-19; it never goes down
+	// ExtraConfig is merged into the VM's own. As observed it has the keys that were asked
+	// for here and no others; of those, what a desired one does not have is taken away.
+	ExtraConfig map[string]string
+	// CustomAttributes are values by the attribute's name; they obey the same rule.
+	CustomAttributes map[string]string
+	// BootOrder names what the firmware tries in order: keys of disks, keys of networks
+	// and "cdrom". Where a disk and a network have one key, the disk is meant.
+	BootOrder          []string
+	BootDelayMs        *int64  // that the firmware waits for somebody to press a key
+	LatencySensitivity *string // "low", "normal", "medium" or "high"
+	// SCSIType is that of the controllers of disks on the scsi bus: "pvscsi", "lsilogic",
+	// "lsilogic_sas" or "buslogic".
+	SCSIType *string
 }
 
 // ConsoleSpec is how a VM's console can be reached.

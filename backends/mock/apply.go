@@ -39,6 +39,13 @@ func (b *Backend) apply(m *machine, desired *backends.VMSpec, c backends.Change)
 			}
 			*s.Libvirt = overlay(*s.Libvirt, *d.Libvirt)
 		}
+	case strings.HasPrefix(path, "vsphere."):
+		if d.VSphere != nil {
+			if s.VSphere == nil {
+				s.VSphere = &backends.VSphereOptions{}
+			}
+			*s.VSphere = overlay(*s.VSphere, *d.VSphere)
+		}
 	case strings.HasPrefix(path, "cpu."):
 		return applyCPU(&s.CPU, d.CPU, c)
 	case strings.HasPrefix(path, "memory."):
@@ -231,6 +238,10 @@ func (b *Backend) applyDiskOption(m *machine, want backends.Disk, c backends.Cha
 		s.ThroughputMiB = want.ThroughputMiB
 	case "keep_on_destroy":
 		s.KeepOnDestroy = want.KeepOnDestroy
+	case "slot":
+		s.Slot = want.Slot
+	case "shared":
+		s.Shared = want.Shared
 	default:
 		return unknown(c)
 	}

@@ -145,6 +145,9 @@ func (w *world) inherit(m *machine, src *source, want *backends.VMSpec, linked b
 	if from.Libvirt != nil && want.Libvirt != nil {
 		*want.Libvirt = overlay(*from.Libvirt, *want.Libvirt)
 	}
+	if from.VSphere != nil && want.VSphere != nil {
+		*want.VSphere = overlay(*from.VSphere, *want.VSphere)
+	}
 	if from.HighAvailability != nil && want.HighAvailability != nil {
 		*want.HighAvailability = overlay(*from.HighAvailability, *want.HighAvailability)
 	}

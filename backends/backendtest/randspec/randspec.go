@@ -59,7 +59,7 @@ func Spec(t *rapid.T, label, name string, in Inventory) *backends.VMSpec {
 	if d.maybe("disks") {
 		s.Disks = map[string]backends.Disk{}
 		for _, key := range d.subset("disks", "root", "data", "log") {
-			s.Disks[key] = disk(drawer{t, label + " disk " + key}, in)
+			s.Disks[key] = disk(drawer{t, label + " disk " + key}, in, slots[key])
 		}
 	}
 	if d.maybe("networks") {
@@ -101,13 +101,17 @@ func Change(t *rapid.T, a *backends.VMSpec, name string, in Inventory) *backends
 	return b
 }
 
-func disk(d drawer, in Inventory) backends.Disk {
+// slots keep the disks of one VM apart.
+var slots = map[string]string{"root": "0:0", "data": "0:1", "log": "1:0"}
+
+func disk(d drawer, in Inventory, slot string) backends.Disk {
 	return backends.Disk{
 		SizeGiB: number(d, "size", 1, 20), Storage: text(d, "storage", in.Storages...),
 		Provisioning: text(d, "provisioning", "thin", "thick"), Format: text(d, "format", "qcow2", "raw"),
 		Bus: text(d, "bus", "virtio", "scsi", "sata", "ide"), Cache: text(d, "cache", "none", "writeback"),
 		Discard: flag(d, "discard"), SSD: flag(d, "ssd"), IOThread: flag(d, "iothread"), KeepOnDestroy: flag(d, "keep"),
 		IOPSLimit: number(d, "iops_limit", 0, 2), ThroughputMiB: number(d, "throughput_mib", 0, 2),
+		Slot: text(d, "slot", slot), Shared: flag(d, "shared"),
 	}
 }
 
