@@ -1,0 +1,44 @@
+package vsphere
+
+import (
+	"context"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// observe turns a machine into what the seam tells of a VM.
+func (b *Backend) observe(ctx context.Context, m *machine, aspects backends.Aspects) (*backends.VM, error) {
+	vm := &backends.VM{ID: m.id(), Owned: m.mark != nil && !m.mark.Adopted, Power: m.power(), Host: m.host(), Status: string(m.Runtime.PowerState)}
+	vm.Config.Name = m.Name
+	if m.Config == nil {
+		return vm, nil // being created, or inaccessible: vSphere tells nothing more
+	}
+	vm.UUID = m.Config.Uuid
+	vm.Template = m.Config.Template
+	vm.ConsoleType = "webmks"
+	vm.Config.Description = &m.Config.Annotation
+	vm.Config.Tags = m.tags
+	m.observeHardware(&vm.Config)
+	vm.Config.Disks, vm.Disks = m.observeDisks()
+	vm.Config.Networks, vm.Networks = m.observeNICs()
+	vm.Config.Placement = m.observePlacement()
+	if m.mark != nil {
+		vm.Config.CreateToken = m.mark.Token
+		if m.mark.GuestOS != "" {
+			vm.Config.GuestOS = &m.mark.GuestOS
+		}
+	}
+	if settings, ok := extraValue(m.Config.ExtraConfig, settingsKey); ok && settings != "" {
+		vm.Config.Settings = &settings
+	}
+	guest := m.observeGuest(vm.Networks)
+	if aspects&backends.AspectGuest != 0 {
+		vm.Guest = guest
+	}
+	if aspects&backends.AspectSeed != 0 {
+		if err := m.observeSeed(ctx, b, &vm.Config); err != nil {
+			return nil, backends.Wrap(err, "read the cloud-init data", m.object())
+		}
+	}
+	return vm, nil
+}
