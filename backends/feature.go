@@ -131,6 +131,7 @@ const (
 	FeatureVSphereOptions Feature = "vsphere_options"
 	FeatureDiskSlot       Feature = "disk_slot"
 	FeatureDiskSharing    Feature = "disk_sharing"
+	FeaturePause          Feature = "pause"
 )
 
 // FeatureInfo says what a feature is called.
@@ -243,4 +244,5 @@ var features = []FeatureInfo{
 	{FeatureVSphereOptions, BeyondMatrix, "vSphere Options"},
 	{FeatureDiskSlot, BeyondMatrix, "Disk Slots"},
 	{FeatureDiskSharing, BeyondMatrix, "Shared Disks"},
+	{FeaturePause, BeyondMatrix, "Pause"},
 }

@@ -16,7 +16,7 @@ var powerCases = []Case{
 		Proves: []backends.Feature{backends.FeatureSuspend},
 		Run:    suspend,
 	},
-	{Name: "power/pause", Needs: []backends.Feature{backends.FeatureSuspend}, Run: pause},
+	{Name: "power/pause", Proves: []backends.Feature{backends.FeaturePause}, Run: pause},
 	{Name: "power/reset", Proves: []backends.Feature{backends.FeatureReboot}, Run: reset},
 	{Name: "power/wait", Proves: []backends.Feature{backends.FeaturePower}, Run: waitPower},
 }
@@ -71,9 +71,11 @@ func fromStopped(t *testing.T, e *Env) {
 	if e.Catalogue.Supports(backends.FeatureSuspend) {
 		steps = append(steps,
 			step{action: backends.Suspend, code: backends.Precondition},
-			step{action: backends.Pause, code: backends.Precondition},
 			step{action: backends.Resume, code: backends.Precondition},
 		)
+	}
+	if e.Catalogue.Supports(backends.FeaturePause) {
+		steps = append(steps, step{action: backends.Pause, code: backends.Precondition})
 	}
 	e.steps(t, id, steps)
 }

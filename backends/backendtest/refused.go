@@ -21,6 +21,7 @@ func Refusals() []Refusal {
 	return []Refusal{
 		calls(backends.FeatureReboot, func(t *testing.T, e *Env) error { return e.SetPower(e.Ctx(t), e.blank(t), backends.Reboot) }),
 		calls(backends.FeatureSuspend, func(t *testing.T, e *Env) error { return e.SetPower(e.Ctx(t), e.blank(t), backends.Suspend) }),
+		calls(backends.FeaturePause, func(t *testing.T, e *Env) error { return e.SetPower(e.Ctx(t), e.blank(t), backends.Pause) }),
 		calls(backends.FeatureTaskStatus, func(t *testing.T, e *Env) error {
 			_, err := e.Tasks(e.Ctx(t), backends.TaskFilter{})
 			return err

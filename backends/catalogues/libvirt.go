@@ -129,6 +129,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureConsoleOptions: full("vnc, spice where QEMU has it, serial or none. TLS with spice only: for vnc it is a setting of the whole host."),
 	b.FeatureWatchdog:       full("The i6300esb card."),
 	b.FeatureRNG:            full("On unless it is set to false."),
+	b.FeaturePause:          full(),
 	b.FeatureVSphereOptions: no("These options exist on vSphere only."),
 	b.FeatureDiskSlot:       no(later),
 	b.FeatureDiskSharing:    no(later),

@@ -97,6 +97,7 @@ func Mock() b.Catalogue {
 		b.FeatureConsoleOptions: full(),
 		b.FeatureWatchdog:       full(),
 		b.FeatureRNG:            full(),
+		b.FeaturePause:          full(),
 		b.FeatureVSphereOptions: no("These options exist on vSphere only."),
 		b.FeatureDiskSlot:       full(),
 		b.FeatureDiskSharing:    full("Volumes, which several VMs attach."),

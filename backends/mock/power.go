@@ -31,7 +31,7 @@ var transitions = map[backends.PowerAction]map[backends.PowerState]backends.Powe
 }
 
 var powerFeatures = map[backends.PowerAction]backends.Feature{
-	backends.Suspend: backends.FeatureSuspend, backends.Pause: backends.FeatureSuspend,
+	backends.Suspend: backends.FeatureSuspend, backends.Pause: backends.FeaturePause,
 	backends.Resume: backends.FeatureSuspend, backends.Reboot: backends.FeatureReboot,
 }
 
