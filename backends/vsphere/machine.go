@@ -54,8 +54,8 @@ func (m *machine) power() backends.PowerState {
 // of its state; name and mark are in both.
 var (
 	listPaths    = []string{"name", "runtime.powerState", "runtime.host", "config.template", "config.instanceUuid", "config.extraConfig"}
-	runtimePaths = []string{"runtime", "guest", "layoutEx.timestamp"}
-	configPaths  = []string{"name", "config", "runtime", "guest", "parent", "resourcePool", "datastore", "snapshot", "layoutEx", "availableField", "customValue", "rootSnapshot"}
+	runtimePaths = []string{"name", "runtime", "guest", "config.template", "config.uuid", "config.instanceUuid", "config.extraConfig", "config.hardware"}
+	configPaths  = []string{"name", "config", "runtime", "guest", "parent", "resourcePool", "datastore", "snapshot", "layoutEx", "availableField", "customValue"}
 )
 
 // machine reads one VM whole. One that does not exist is a NotFound. The error names op and the VM's id.

@@ -23,7 +23,9 @@ func (b *Backend) seed(ctx context.Context, m *machine, k *mark, spec *backends.
 }
 
 // observeSeed fills in what the seed and the guest customization say: cloud-init inputs, static addresses of spec.Networks, DNS.
-func (m *machine) observeSeed(ctx context.Context, b *Backend, spec *backends.VMSpec) error { return nil }
+func (m *machine) observeSeed(ctx context.Context, b *Backend, spec *backends.VMSpec) error {
+	return nil
+}
 
 // observeGuest returns what the guest's tools say, nil where they are silent, and fills in the addresses of nics.
 func (m *machine) observeGuest(nics map[string]backends.NICStatus) *backends.Guest { return nil }
