@@ -39,7 +39,7 @@ func monitoring(t *testing.T, e *Env) {
 	if !measured {
 		t.Errorf("of no file system the size and what is used of it are known: %+v", g.FileSystems)
 	}
-	if d := time.Since(g.Time); d < -time.Hour || d > time.Hour {
+	if d := time.Since(g.Time); !g.Time.IsZero() && (d < -time.Hour || d > time.Hour) {
 		t.Errorf("the guest's clock says %s", g.Time)
 	}
 	for _, u := range g.Users {

@@ -1,10 +1,7 @@
 package libvirt
 
 import (
-	"cmp"
 	"context"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -37,7 +34,7 @@ func (b *Backend) readAddresses(ctx context.Context, reads []*reading, guests bo
 		silent := false
 		for key, status := range r.vm.Networks {
 			if r.vm.Guest != nil {
-				status.Addresses, status.Device = guestAddresses(r.vm.Guest, status.MAC)
+				status.Addresses, status.Device = r.vm.Guest.AddressesOf(status.MAC)
 			}
 			if len(status.Addresses) == 0 {
 				status.Addresses = leases[status.MAC]
@@ -80,12 +77,12 @@ func heardAddresses(ifaces []rpc.DomainInterface, mac string) []string {
 			continue
 		}
 		for _, a := range i.Addresses {
-			if isUsable(a) && !slices.Contains(addresses, a) {
+			if backends.Reachable(a) && !slices.Contains(addresses, a) {
 				addresses = append(addresses, a)
 			}
 		}
 	}
-	sortAddresses(addresses)
+	backends.SortAddresses(addresses)
 	return addresses
 }
 
@@ -131,57 +128,16 @@ func (b *Backend) leases(ctx context.Context, up []*reading) (map[string][]strin
 	slices.SortStableFunc(all, func(a, b rpc.NetworkDhcpLease) int { return cmp.Compare(b.Expirytime, a.Expirytime) })
 	leases := map[string][]string{}
 	for _, lease := range all {
-		if len(lease.Mac) == 0 || !isUsable(lease.Ipaddr) {
+		if len(lease.Mac) == 0 || !backends.Reachable(lease.Ipaddr) {
 			continue
 		}
 		mac := strings.ToLower(lease.Mac[0])
 		leases[mac] = append(leases[mac], lease.Ipaddr)
 	}
 	for mac := range leases {
-		sortAddresses(leases[mac])
+		backends.SortAddresses(leases[mac])
 	}
 	return leases, nil
-}
-
-// containerInterface matches what container runtimes and hypervisors inside the guest make.
-var containerInterface = regexp.MustCompile(`^(lo|docker|cni|veth|br-[0-9a-f]{12}$|virbr|vnet|kube|flannel|cali|cilium|lxc|lxd|podman|tunl|nodelocaldns)`)
-
-// guestAddresses picks the addresses of the NIC with a MAC out of what a guest says, and
-// the guest's name for it.
-func guestAddresses(g *backends.Guest, mac string) (addresses []string, device string) {
-	for _, i := range g.Interfaces {
-		if !strings.EqualFold(i.MAC, mac) || containerInterface.MatchString(i.Name) {
-			continue
-		}
-		if device == "" {
-			device = i.Name
-		}
-		for _, a := range i.Addresses {
-			if isUsable(a) && !slices.Contains(addresses, a) {
-				addresses = append(addresses, a)
-			}
-		}
-	}
-	sortAddresses(addresses)
-	return addresses, device
-}
-
-// isUsable reports whether others can reach a guest at an address.
-func isUsable(address string) bool {
-	a, err := netip.ParseAddr(address)
-	return err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && !a.IsUnspecified()
-}
-
-// sortAddresses puts IPv4 first and keeps the order otherwise.
-func sortAddresses(all []string) {
-	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(family(a), family(b)) })
-}
-
-func family(address string) int {
-	if strings.Contains(address, ":") {
-		return 6
-	}
-	return 4
 }
 
 func interfacesOf(ifaces []rpc.DomainInterface) []backends.GuestInterface {

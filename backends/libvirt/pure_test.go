@@ -83,7 +83,7 @@ func TestGuestAddresses(t *testing.T) {
 		{Name: "eth0.30", MAC: "52:54:00:00:00:01", Addresses: []string{"10.30.0.5"}},
 		{Name: "eth1", MAC: "52:54:00:00:00:02", Addresses: []string{"10.1.0.5"}},
 	}}
-	addresses, device := guestAddresses(g, "52:54:00:00:00:01")
+	addresses, device := g.AddressesOf("52:54:00:00:00:01")
 	if diff := cmp.Diff([]string{"10.0.0.5", "10.30.0.5", "2001:db8::5"}, addresses); diff != "" || device != "eth0" {
 		t.Errorf("on %q (-want +got):\n%s", device, diff)
 	}
