@@ -124,6 +124,11 @@ func Refusals() []Refusal {
 		attribute(backends.FeatureConsoleOptions, "console.type", func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Type: new("vnc")} }),
 		attribute(backends.FeatureWatchdog, "watchdog", func(s *backends.VMSpec) { s.Watchdog = new("reset") }),
 		attribute(backends.FeatureRNG, "rng", func(s *backends.VMSpec) { s.RNG = new(true) }),
+		attribute(backends.FeatureVSphereOptions, "vsphere.hardware_version", func(s *backends.VMSpec) {
+			s.VSphere = &backends.VSphereOptions{HardwareVersion: new(int64(19))}
+		}),
+		attribute(backends.FeatureDiskSlot, `disks["zz"].slot`, withSecondDisk(backends.Disk{SizeGiB: new(int64(1)), Slot: new("1:0")})),
+		attribute(backends.FeatureDiskSharing, `disks["zz"].shared`, withSecondDisk(backends.Disk{SizeGiB: new(int64(1)), Shared: new(true)})),
 	}
 }
 

@@ -57,8 +57,9 @@ type Seed struct {
 	Template               string
 	Host, SecondHost       string
 	ResourcePool, Folder   string
-	StoragePolicy          string // that Storage obeys
-	LibraryItem            string // LIBRARY/ITEM of which a template can be made
+	StoragePolicy          string                // that Storage obeys
+	LibraryItem            string                // LIBRARY/ITEM of which a template can be made
+	HostDevices            []backends.HostDevice // each of which a VM can be given
 
 	// MissingVM is a well-formed id that no VM has; "" is a UUID.
 	MissingVM backends.ID
@@ -99,7 +100,7 @@ func Cases() []Case {
 		lifecycleCases, errorCases, notFoundCases, conflictCases, powerCases,
 		cpuMemoryCases, diskCases, volumeCases, networkCases, imageCases,
 		firmwareCases, placementCases, taskCases, concurrencyCases, cancelCases,
-		imageStoreCases, applianceCases, deviceCases, consoleCases,
+		imageStoreCases, applianceCases, deviceCases, hostDeviceCases, diskPlaceCases, vsphereCases, consoleCases,
 		snapshotCases, describeCases, snapshotTreeCases, cloneCases, linkedCases, templateCases,
 		guestCases, guestInfoCases, cloudInitCases, shutdownCases,
 	)

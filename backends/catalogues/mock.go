@@ -86,7 +86,7 @@ func Mock() b.Catalogue {
 		b.FeatureNICHotplug:     full(),
 		b.FeatureCDROM:          full(),
 		b.FeatureDiskVolume:     full(),
-		b.FeatureHostDevices:    no(later),
+		b.FeatureHostDevices:    full("Four that every host has: the PCI address 0000:65:00.0, the mapping gpu, the USB device 046d:c52b and the profile grid_p40-2q."),
 		b.FeatureHostPlacement:  full(),
 		b.FeatureFolders:        full(),
 		b.FeatureDeferredChange: full(),

@@ -35,6 +35,8 @@ func getVolumes(ctx context.Context, b backends.Backend, id backends.ID, name st
 		give, err := claimed.take(bounded, claim{b, *disks[key].Volume}, name)
 		if err == nil {
 			taken = append(taken, give)
+		}
+		if shared := disks[key].Shared; err == nil && (shared == nil || !*shared) { // of what is shared the driver knows whether it is free
 			err = awaitVolume(bounded, b, id, *disks[key].Volume)
 		}
 		if err != nil {

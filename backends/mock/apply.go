@@ -14,6 +14,8 @@ func (b *Backend) apply(m *machine, desired *backends.VMSpec, c backends.Change)
 		return applyDisk(m, &d, c)
 	case strings.HasPrefix(path, "disks."):
 		return b.applyDiskOption(m, d.Disks[c.Key], c)
+	case path == "host_devices":
+		s.HostDevices = d.HostDevices
 	case path == "networks":
 		return applyNIC(s, &d, c)
 	case strings.HasPrefix(path, "networks."):

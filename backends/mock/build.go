@@ -101,6 +101,9 @@ func (b *Backend) complete(w *world, m *machine, asked *backends.VMSpec, content
 	if err := b.completeDisks(w, m, contents); err != nil {
 		return err
 	}
+	if err := w.checkSharing(m); err != nil {
+		return err
+	}
 	b.completeNICs(w, m)
 	b.settle(s)
 	if err := validate(s); err != nil {
@@ -136,10 +139,6 @@ func (b *Backend) completeDisks(w *world, m *machine, contents map[string]disk) 
 			v := w.Volumes[*want.Volume]
 			if v == nil {
 				return refusal(backends.NotFound, p.Attr("volume"), "there is no disk %q", *want.Volume)
-			}
-			if v.AttachedTo != "" && v.AttachedTo != m.ID {
-				return refusal(backends.Precondition, p.Attr("volume"), "disk %q is attached to VM %q",
-					v.Name, w.nameOf(v.AttachedTo))
 			}
 			spec = overlay(overlay(b.diskDefaults(m.Spec.Placement, nil), v.Disk), want)
 			if want.SizeGiB != nil && *want.SizeGiB < gibOf(v.Bytes) {

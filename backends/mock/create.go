@@ -99,7 +99,7 @@ func nameTaken(other *machine) error {
 // attach notes which disks with a life of their own came to a VM and which it
 // no longer has.
 func (b *Backend) attach(w *world, before, after *machine) {
-	move := func(m *machine, to backends.ID) {
+	move := func(m *machine, has bool) {
 		if m == nil {
 			return
 		}
@@ -109,17 +109,15 @@ func (b *Backend) attach(w *world, before, after *machine) {
 				continue
 			}
 			v = clone(v)
-			v.AttachedTo = to
-			if to != "" {
+			v.use(m.ID, has)
+			if has {
 				v.Bytes, v.Disk.SizeGiB, v.origin = d.Bytes, m.Spec.Disks[key].SizeGiB, d.origin
 			}
 			w.Volumes[v.ID] = v
 		}
 	}
-	move(before, "")
-	if after != nil {
-		move(after, after.ID)
-	}
+	move(before, false)
+	move(after, true)
 }
 
 // release turns a VM's own disk into one with a life of its own.

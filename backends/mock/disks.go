@@ -165,15 +165,25 @@ func (b *Backend) ResizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 			v.Bytes, v.Disk.SizeGiB = wanted, &sizeGiB
 			w.Volumes[id] = v
 		}
-		if owner != nil {
-			owner = clone(owner)
-			d, spec := owner.Disks[key], owner.Spec.Disks[key]
-			d.Bytes, spec.SizeGiB = wanted, &sizeGiB
-			owner.Disks[key], owner.Spec.Disks[key] = d, spec
-			w.put(owner)
-		}
+		w.grown(id, wanted)
 		return nil
 	})
+}
+
+// grown tells every VM that has a disk of its size.
+func (w *world) grown(id string, bytes int64) {
+	for _, m := range w.Machines {
+		for key, d := range m.Disks {
+			if d.Volume != id {
+				continue
+			}
+			m = clone(m)
+			spec := m.Spec.Disks[key]
+			d.Bytes, spec.SizeGiB = bytes, new(gibOf(bytes))
+			m.Disks[key], m.Spec.Disks[key] = d, spec
+			w.put(m)
+		}
+	}
 }
 
 // DeleteDisk removes a disk that no VM has.

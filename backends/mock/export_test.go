@@ -57,7 +57,7 @@ func (b *Backend) Audit() []string {
 				say("%s needs the image %q, which is not there", what, o.Image)
 			}
 		}
-		names, attached, owned := map[string]backends.ID{}, map[string]backends.ID{}, map[string]string{}
+		names, attached, owned := map[string]backends.ID{}, map[string][]backends.ID{}, map[string]string{}
 		for id, m := range w.Machines {
 			if other, taken := names[m.Spec.Name]; taken {
 				say("VMs %s and %s have the name %q", id, other, m.Spec.Name)
@@ -78,7 +78,7 @@ func (b *Backend) Audit() []string {
 					}
 					owned[d.Volume] = what
 				} else {
-					attached[d.Volume] = id
+					attached[d.Volume] = append(attached[d.Volume], id)
 				}
 			}
 			seen := map[string]bool{"": true}
@@ -96,8 +96,8 @@ func (b *Backend) Audit() []string {
 			}
 		}
 		for id, v := range w.Volumes {
-			if v.AttachedTo != attached[id] {
-				say("disk %q says that VM %q has it, and VM %q has it", id, v.AttachedTo, attached[id])
+			if slices.Sort(attached[id]); !slices.Equal(v.users(), attached[id]) {
+				say("disk %q says that %q have it, and %q have it", id, v.users(), attached[id])
 			}
 			check("disk "+id, v.origin)
 		}

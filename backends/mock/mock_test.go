@@ -47,6 +47,7 @@ func harness(t *testing.T, o mock.Options) backendtest.Harness {
 			Storage: "default", SecondStorage: "fast", Template: "debian-12-template",
 			Host: "mock-01", SecondHost: "mock-02", ResourcePool: "production", Folder: "vm/web",
 			StoragePolicy: "bronze", LibraryItem: "shared/debian-12",
+			HostDevices: []backends.HostDevice{{PCI: "0000:65:00.0"}, {VGPU: "grid_p40-2q"}},
 		},
 		BootImage: func(*testing.T, backends.Backend) string { return "default/debian-12" },
 		Faults:    inject,

@@ -169,7 +169,7 @@ func (s *sequence) step(t *rapid.T, volumes map[string]bool) error {
 		} else {
 			d := backends.Disk{SizeGiB: new(int64(1)), Storage: storage(), KeepOnDestroy: new(rapid.Bool().Draw(t, "keep"))}
 			if len(volumes) > 0 && rapid.Bool().Draw(t, "attach") {
-				d = backends.Disk{Volume: new(rapid.SampledFrom(slices.Sorted(maps.Keys(volumes))).Draw(t, "volume"))}
+				d = backends.Disk{Volume: new(rapid.SampledFrom(slices.Sorted(maps.Keys(volumes))).Draw(t, "volume")), Shared: new(rapid.Bool().Draw(t, "shared"))}
 			}
 			to.Disks[k] = d
 		}

@@ -273,17 +273,17 @@ func (w *world) restore(m *machine, s snapshot) error {
 			continue
 		}
 		v := w.Volumes[value(spec.Volume)]
-		switch {
-		case v == nil: // it is no more
+		if v == nil { // it is no more
 			delete(s.Spec.Disks, key)
-		case v.AttachedTo != "" && v.AttachedTo != m.ID:
-			return refusal(backends.Precondition, backends.Path("disks").Key(key).Attr("volume"),
-				"disk %q, which the VM had then, is attached to VM %q now", v.Name, w.nameOf(v.AttachedTo)).
-				Advise("Detach it from that VM first.")
-		default:
-			spec.SizeGiB = nil // as it is now
-			s.Spec.Disks[key] = spec
+			continue
 		}
+		if other := w.rival(v, m.ID, value(spec.Shared)); other != nil {
+			return refusal(backends.Precondition, backends.Path("disks").Key(key).Attr("volume"),
+				"disk %q, which the VM had then, is attached to VM %q now", v.Name, other.Spec.Name).
+				Advise("Detach it from that VM first.")
+		}
+		spec.SizeGiB = nil // as it is now
+		s.Spec.Disks[key] = spec
 	}
 	m.Spec, m.Active, m.Disks, m.Guest = s.Spec, s.Active, s.Disks, s.Guest
 	m.Power, m.Current = s.Power, s.ID

@@ -74,6 +74,7 @@ type volume struct {
 	Bytes      int64
 	Content    int64
 	AttachedTo backends.ID
+	Others     []backends.ID // that share it
 	origin
 }
 

@@ -67,6 +67,11 @@ func validate(s *backends.VMSpec) *backends.Error {
 			return invalid(p.Attr("provisioning"), `%q is none of "thin", "thick" and "eager_zeroed"`, *d.Provisioning)
 		}
 	}
+	for _, err := range []*backends.Error{validateSlots(s.Disks), validateHostDevices(s.HostDevices), validateVSphere(s)} {
+		if err != nil {
+			return err
+		}
+	}
 	macs := map[string]string{}
 	for _, key := range sortedKeys(s.Networks) {
 		n, p := s.Networks[key], backends.Path("networks").Key(key)

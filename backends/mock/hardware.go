@@ -1,0 +1,71 @@
+package mock
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// hostDevices are what every host has to give away. Which VM uses one is not pretended.
+var hostDevices = []backends.HostDevice{
+	{PCI: "0000:65:00.0"}, {Mapping: "gpu"}, {USB: "046d:c52b"}, {VGPU: "grid_p40-2q"},
+}
+
+func validateHostDevices(all map[string]backends.HostDevice) *backends.Error {
+	for _, key := range sortedKeys(all) {
+		if d := all[key]; !slices.Contains(hostDevices, d) {
+			names := make([]string, len(hostDevices))
+			for i, one := range hostDevices {
+				names[i] = one.PCI + one.Mapping + one.USB + one.VGPU
+			}
+			e := refusal(backends.NotFound, backends.Path("host_devices").Key(key), "no host has the device %q", d.PCI+d.Mapping+d.USB+d.VGPU)
+			e.Remedy = fmt.Sprintf("There are %s.", strings.Join(names, ", "))
+			return e
+		}
+	}
+	return nil
+}
+
+var slotForm = regexp.MustCompile(`^[0-9]{1,2}:[0-9]{1,3}$`)
+
+// validateSlots checks the places that disks ask for on their buses.
+func validateSlots(disks map[string]backends.Disk) *backends.Error {
+	taken := map[string]string{}
+	for _, key := range sortedKeys(disks) {
+		d, p := disks[key], backends.Path("disks").Key(key).Attr("slot")
+		if d.Slot == nil {
+			continue
+		}
+		place := *d.Bus + " " + *d.Slot
+		switch other, twice := taken[place]; {
+		case !slotForm.MatchString(*d.Slot):
+			return refusal(backends.Invalid, p, `%q is no slot such as "1:0", controller and unit`, *d.Slot)
+		case twice:
+			return refusal(backends.Invalid, p, "slot %s of the %s bus has the disk %q", *d.Slot, *d.Bus, other)
+		}
+		taken[place] = key
+	}
+	return nil
+}
+
+// validateVSphere checks what exists on vSphere only, for a mock that imitates it.
+func validateVSphere(s *backends.VMSpec) *backends.Error {
+	o := s.VSphere
+	if o == nil {
+		return nil
+	}
+	if v := o.HardwareVersion; v != nil && (*v < 10 || *v > 22) {
+		return refusal(backends.Invalid, "vsphere.hardware_version", "version %d is not between 10 and 22", *v)
+	}
+	for _, name := range o.BootOrder {
+		_, disk := s.Disks[name]
+		_, nic := s.Networks[name]
+		if !disk && !nic && name != "cdrom" {
+			return refusal(backends.Invalid, "vsphere.boot_order", `%q is no key of disks or networks, and not "cdrom"`, name)
+		}
+	}
+	return nil
+}
