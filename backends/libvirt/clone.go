@@ -8,6 +8,7 @@ import (
 	rpc "github.com/digitalocean/go-libvirt"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
 )
 
@@ -92,7 +93,7 @@ func (b *Backend) cloneVM(ctx context.Context, spec *backends.CloneSpec, as clon
 func (c *creation) inherit() error {
 	o := c.origin
 	o.unlockScreens(c.asked.Console)
-	c.spec = inherit(&o.spec, c.asked)
+	c.spec = inherit.Clone(&o.spec, c.asked)
 	if o.seed != "" && c.spec.CloudInit == nil {
 		c.spec.CloudInit = &backends.CloudInit{}
 	}
@@ -123,7 +124,7 @@ func (o *origin) unlockScreens(asked *backends.ConsoleSpec) {
 		guarded = guarded || g.VNC != nil && g.VNC.Passwd != "" || g.Spice != nil && g.Spice.Passwd != ""
 	}
 	o.exposed = guarded && (asked == nil || deref(asked.Password) == "" || asked.PasswordVersion == nil)
-	o.spec.Console = inheritConsole(o.spec.Console, o.exposed)
+	o.spec.Console = inherit.Console(o.spec.Console, o.exposed)
 }
 
 // tidyLimit bounds the removal of what was frozen for a copy.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
 )
@@ -88,7 +89,7 @@ func probe(t *testing.T, l *libvirtlab.Lab, command, path string) string {
 func same(t *testing.T, b *Backend, source, clone backends.ID) {
 	t.Helper()
 	from, to := get(t, b, source).Config, get(t, b, clone).Config
-	for _, c := range backends.Diff(&to, inherit(&from, &backends.VMSpec{Name: to.Name, Tags: to.Tags})) {
+	for _, c := range backends.Diff(&to, inherit.Clone(&from, &backends.VMSpec{Name: to.Name, Tags: to.Tags})) {
 		t.Errorf("the clone lacks: %s", c)
 	}
 }

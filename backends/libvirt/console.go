@@ -285,20 +285,6 @@ func validateConsole(spec *backends.VMSpec, h *hostFacts) error {
 	return nil
 }
 
-// mergeConsole is what a console becomes. Another type of console has nothing of the old one but its
-// password.
-func mergeConsole(from, to *backends.ConsoleSpec) *backends.ConsoleSpec {
-	if from == nil || to == nil {
-		return first(to, from)
-	}
-	out := *to
-	out.Type, out.PasswordVersion = first(to.Type, from.Type), first(to.PasswordVersion, from.PasswordVersion)
-	if to.Type == nil || deref(from.Type) == *to.Type {
-		out.Address, out.Port, out.TLS = first(to.Address, from.Address), first(to.Port, from.Port), first(to.TLS, from.TLS)
-	}
-	return &out
-}
-
 // admitPassword demands the password where its version changes: nobody else knows it.
 func (e *edit) admitPassword(changes []backends.Change) error {
 	for _, c := range changes {

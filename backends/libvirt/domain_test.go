@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
 
@@ -327,7 +328,7 @@ func FuzzObserve(f *testing.F) {
 		}
 		d.observeStatus(&backends.VM{Config: spec}, sizes{}, nil)
 		d.seedNICs()
-		_ = merge(&spec, &backends.VMSpec{})
+		_ = inherit.Merge(&spec, &backends.VMSpec{})
 		if d.mark != nil {
 			if err := writeMark(d.xml, d.mark); err != nil {
 				t.Errorf("the mark cannot be written back: %v", err)

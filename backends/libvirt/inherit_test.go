@@ -5,64 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
-
-// TestInherit holds what a clone inherits against the rules of backends.CloneSpec.
-func TestInherit(t *testing.T) {
-	from := &backends.VMSpec{
-		Name: "source", Description: ptr("d"), Tags: []string{"t"}, GuestOS: ptr("linux"), Settings: ptr("mine"), CreateToken: "token",
-		CPU: backends.CPU{Cores: ptr(int64(2)), Model: ptr("Nehalem")}, Memory: backends.Memory{SizeMiB: ptr(int64(512))}, Firmware: ptr("uefi"),
-		Disks: map[string]backends.Disk{
-			"root": {SizeGiB: ptr(int64(5)), Bus: ptr("scsi"), KeepOnDestroy: ptr(true), Storage: ptr("fast")},
-			"data": {Volume: ptr("fast/pgdata"), Cache: ptr("none")},
-		},
-		Networks: map[string]backends.NIC{
-			"lan": {Network: ptr("prod"), MAC: ptr("52:54:00:00:00:01"), IPv4: &backends.IPConfig{Address: "10.0.0.5/24"}},
-			"dmz": {Network: ptr("dmz")},
-		},
-		DNS: &backends.DNS{Servers: []string{"10.0.0.1"}},
-		CloudInit: &backends.CloudInit{
-			Hostname: ptr("old"), InstanceID: ptr("i-1"), NetworkConfig: ptr("{}"), MetaData: ptr("instance-id: x"),
-			VendorData: ptr("v"), UserDataVersion: ptr(int64(2)), SSHKeys: []string{"k"},
-		},
-		Console: &backends.ConsoleSpec{Type: ptr("vnc"), Port: ptr(int64(5901)), PasswordVersion: ptr(int64(1))},
-	}
-	got := inherit(from, &backends.VMSpec{Name: "clone", Console: &backends.ConsoleSpec{}})
-	want := &backends.VMSpec{
-		Name: "clone", Description: ptr("d"), Tags: []string{"t"}, GuestOS: ptr("linux"), CPU: from.CPU, Memory: from.Memory, Firmware: ptr("uefi"),
-		Disks: map[string]backends.Disk{
-			"root": {SizeGiB: ptr(int64(5)), Bus: ptr("scsi"), Storage: ptr("fast")},
-			"data": {Cache: ptr("none")},
-		},
-		Networks: map[string]backends.NIC{"lan": {Network: ptr("prod")}, "dmz": {Network: ptr("dmz")}},
-		DNS:      from.DNS, CloudInit: &backends.CloudInit{VendorData: ptr("v"), UserDataVersion: ptr(int64(2)), SSHKeys: []string{"k"}},
-	}
-	got.Console, want.Console = nil, nil // see below
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("inherited (-want +got):\n%s", diff)
-	}
-	if c := heritage(from).Console; c.Type == nil || c.Port != nil || c.PasswordVersion != nil {
-		t.Errorf("of the console %+v is inherited", c)
-	}
-
-	some := inherit(from, &backends.VMSpec{
-		Name:      "some",
-		Disks:     map[string]backends.Disk{"root": {SizeGiB: ptr(int64(9))}, "new": {SizeGiB: ptr(int64(1))}},
-		Networks:  map[string]backends.NIC{},
-		Placement: backends.PlacementSpec{Storage: ptr("slow")},
-	})
-	if len(some.Disks) != 2 || *some.Disks["root"].SizeGiB != 9 || *some.Disks["root"].Bus != "scsi" || *some.Disks["root"].Storage != "slow" || some.Disks["new"].Bus != nil || len(some.Networks) != 0 {
-		t.Errorf("maps that name all gave %+v, %+v", some.Disks, some.Networks)
-	}
-	if *from.Disks["root"].Storage != "fast" || from.Networks["lan"].MAC == nil || from.CloudInit.Hostname == nil {
-		t.Error("the source's own specification was changed")
-	}
-}
 
 // TestExposedConsole: a clone that has not the password of its source's console does not listen where that does.
 func TestExposedConsole(t *testing.T) {
@@ -103,7 +51,7 @@ func TestExposedConsole(t *testing.T) {
 				t.Errorf("the address %q is inherited, want %q", got, c.address)
 			}
 			asked := &backends.VMSpec{Console: secret}
-			if changes := backends.Diff(&o.spec, inherit(&o.spec, asked)); len(changes) != 1 || changes[0].Path != "console.password_wo_version" {
+			if changes := backends.Diff(&o.spec, inherit.Clone(&o.spec, asked)); len(changes) != 1 || changes[0].Path != "console.password_wo_version" {
 				t.Errorf("a password of the version that the source has is the changes %v", changes)
 			}
 		})

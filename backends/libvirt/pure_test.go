@@ -11,6 +11,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
 )
 
@@ -173,12 +174,12 @@ func TestDomainType(t *testing.T) {
 // TestMerge keeps what is not asked for, and takes what is.
 func TestMerge(t *testing.T) {
 	for name, spec := range roundTrips {
-		if diff := cmp.Diff(spec, merge(spec, &backends.VMSpec{CreateToken: spec.CreateToken})); diff != "" {
+		if diff := cmp.Diff(spec, inherit.Merge(spec, &backends.VMSpec{CreateToken: spec.CreateToken})); diff != "" {
 			t.Errorf("%s: asking for nothing changes (-want +got):\n%s", name, diff)
 		}
 	}
 	from := &backends.VMSpec{CPU: backends.CPU{Cores: ptr(int64(2)), MaxCores: ptr(int64(2))}, Memory: backends.Memory{SizeMiB: ptr(int64(512)), MaxMiB: ptr(int64(1024))}}
-	to := merge(from, &backends.VMSpec{CPU: backends.CPU{Cores: ptr(int64(4))}, Memory: backends.Memory{SizeMiB: ptr(int64(2048))}})
+	to := inherit.Merge(from, &backends.VMSpec{CPU: backends.CPU{Cores: ptr(int64(4))}, Memory: backends.Memory{SizeMiB: ptr(int64(2048))}})
 	if to.CPU.MaxCores != nil || to.Memory.MaxMiB != nil || to.CPU.MaxVCPUs() != 4 {
 		t.Errorf("a maximum below the size stays: %+v %+v", to.CPU, to.Memory)
 	}

@@ -9,6 +9,7 @@ import (
 	rpc "github.com/digitalocean/go-libvirt"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
@@ -102,7 +103,7 @@ func (e *edit) admit(ctx context.Context, changes []backends.Change, desired *ba
 			return err
 		}
 	}
-	e.from, e.to = &from, merge(&from, desired)
+	e.from, e.to = &from, inherit.Merge(&from, desired)
 	if err := e.d.mark.admitsTemplateChange(changes); err != nil {
 		return err
 	}

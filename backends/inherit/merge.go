@@ -1,4 +1,6 @@
-package libvirt
+// Package inherit says what becomes of a VM whose specification leaves things unsaid: what a change
+// leaves alone, and what a clone has of its source. It is pure, and the same for every driver.
+package inherit
 
 import (
 	"maps"
@@ -6,8 +8,8 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// merge is what a VM becomes: what to asks for, and of from what to leaves alone.
-func merge(from, to *backends.VMSpec) *backends.VMSpec {
+// Merge returns what a VM becomes: what to asks for, and of from what to leaves alone.
+func Merge(from, to *backends.VMSpec) *backends.VMSpec {
 	out := *to
 	if out.Name == "" {
 		out.Name = from.Name
@@ -27,10 +29,10 @@ func merge(from, to *backends.VMSpec) *backends.VMSpec {
 	out.CPU = mergeCPU(from.CPU, to.CPU)
 	out.Memory = mergeMemory(from.Memory, to.Memory)
 	// A maximum that nobody asks for follows the size.
-	if to.CPU.MaxCores == nil && deref(out.CPU.MaxCores) < deref(out.CPU.Cores) {
+	if to.CPU.MaxCores == nil && value(out.CPU.MaxCores) < value(out.CPU.Cores) {
 		out.CPU.MaxCores = nil
 	}
-	if to.Memory.MaxMiB == nil && deref(out.Memory.MaxMiB) < deref(out.Memory.SizeMiB) {
+	if to.Memory.MaxMiB == nil && value(out.Memory.MaxMiB) < value(out.Memory.SizeMiB) {
 		out.Memory.MaxMiB = nil
 	}
 	out.Disks = from.Disks
@@ -53,10 +55,16 @@ func merge(from, to *backends.VMSpec) *backends.VMSpec {
 	}
 	out.CDROM = first(to.CDROM, from.CDROM)
 	out.DNS = first(to.DNS, from.DNS)
+	if to.HostDevices == nil {
+		out.HostDevices = from.HostDevices
+	}
+	out.HighAvailability = mergeAvailability(from.HighAvailability, to.HighAvailability)
+	out.FaultTolerance, out.DRSAutomation = first(to.FaultTolerance, from.FaultTolerance), first(to.DRSAutomation, from.DRSAutomation)
 	out.Customization = first(to.Customization, from.Customization)
 	out.CloudInit = mergeCloudInit(from.CloudInit, to.CloudInit)
-	out.Placement.Storage = first(to.Placement.Storage, from.Placement.Storage)
+	out.Placement = mergePlacement(from.Placement, to.Placement)
 	out.Libvirt = mergeLibvirt(from.Libvirt, to.Libvirt)
+	out.VSphere = mergeVSphere(from.VSphere, to.VSphere)
 	return &out
 }
 
@@ -65,16 +73,18 @@ func mergeCPU(from, to backends.CPU) backends.CPU {
 	to.MaxCores, to.Model = first(to.MaxCores, from.MaxCores), first(to.Model, from.Model)
 	to.HotAdd, to.Affinity = first(to.HotAdd, from.HotAdd), first(to.Affinity, from.Affinity)
 	to.Shares, to.LimitMHz = first(to.Shares, from.Shares), first(to.LimitMHz, from.LimitMHz)
+	to.ReservationMHz = first(to.ReservationMHz, from.ReservationMHz)
 	return to
 }
 
 func mergeMemory(from, to backends.Memory) backends.Memory {
-	if to.ReservationMiB == nil && deref(from.ReservationMiB) > 0 && to.SizeMiB != nil {
+	if all := value(from.ReservationMiB); to.ReservationMiB == nil && to.SizeMiB != nil && all > 0 && all >= value(from.SizeMiB) {
 		to.ReservationMiB = to.SizeMiB // all of the memory, however much that is
 	}
 	to.SizeMiB, to.MaxMiB = first(to.SizeMiB, from.SizeMiB), first(to.MaxMiB, from.MaxMiB)
 	to.HotAdd, to.Ballooning = first(to.HotAdd, from.HotAdd), first(to.Ballooning, from.Ballooning)
 	to.ReservationMiB, to.LimitMiB = first(to.ReservationMiB, from.ReservationMiB), first(to.LimitMiB, from.LimitMiB)
+	to.Shares = first(to.Shares, from.Shares)
 	return to
 }
 
@@ -84,6 +94,7 @@ func mergeDisk(from, to backends.Disk) backends.Disk {
 	to.Bus, to.Cache, to.Discard = first(to.Bus, from.Bus), first(to.Cache, from.Cache), first(to.Discard, from.Discard)
 	to.SSD, to.IOThread = first(to.SSD, from.SSD), first(to.IOThread, from.IOThread)
 	to.IOPSLimit, to.ThroughputMiB = first(to.IOPSLimit, from.IOPSLimit), first(to.ThroughputMiB, from.ThroughputMiB)
+	to.Policy, to.Slot, to.Shared = first(to.Policy, from.Policy), first(to.Slot, from.Slot), first(to.Shared, from.Shared)
 	to.KeepOnDestroy, to.Volume = first(to.KeepOnDestroy, from.KeepOnDestroy), first(to.Volume, from.Volume)
 	return to
 }
@@ -127,4 +138,70 @@ func mergeLibvirt(from, to *backends.LibvirtOptions) *backends.LibvirtOptions {
 		Machine: first(to.Machine, from.Machine), DomainType: first(to.DomainType, from.DomainType),
 		Loader: first(to.Loader, from.Loader), Autostart: first(to.Autostart, from.Autostart),
 	}
+}
+
+func mergeVSphere(from, to *backends.VSphereOptions) *backends.VSphereOptions {
+	if from == nil || to == nil {
+		return first(to, from)
+	}
+	out := *to
+	out.HardwareVersion, out.SCSIType = first(to.HardwareVersion, from.HardwareVersion), first(to.SCSIType, from.SCSIType)
+	out.BootDelayMs, out.LatencySensitivity = first(to.BootDelayMs, from.BootDelayMs), first(to.LatencySensitivity, from.LatencySensitivity)
+	if to.ExtraConfig == nil {
+		out.ExtraConfig = from.ExtraConfig
+	}
+	if to.CustomAttributes == nil {
+		out.CustomAttributes = from.CustomAttributes
+	}
+	if to.BootOrder == nil {
+		out.BootOrder = from.BootOrder
+	}
+	return &out
+}
+
+func mergePlacement(from, to backends.PlacementSpec) backends.PlacementSpec {
+	return backends.PlacementSpec{
+		Host: first(to.Host, from.Host), Cluster: first(to.Cluster, from.Cluster), ResourcePool: first(to.ResourcePool, from.ResourcePool),
+		Folder: first(to.Folder, from.Folder), Storage: first(to.Storage, from.Storage), Pool: first(to.Pool, from.Pool),
+	}
+}
+
+func mergeAvailability(from, to *backends.HighAvailability) *backends.HighAvailability {
+	if from == nil || to == nil {
+		return first(to, from)
+	}
+	return &backends.HighAvailability{
+		Enabled: first(to.Enabled, from.Enabled), Group: first(to.Group, from.Group),
+		Priority: first(to.Priority, from.Priority), MaxRestart: first(to.MaxRestart, from.MaxRestart),
+	}
+}
+
+// mergeConsole is what a console becomes. Another type of console has nothing of the old one but its
+// password.
+func mergeConsole(from, to *backends.ConsoleSpec) *backends.ConsoleSpec {
+	if from == nil || to == nil {
+		return first(to, from)
+	}
+	out := *to
+	out.Type, out.PasswordVersion = first(to.Type, from.Type), first(to.PasswordVersion, from.PasswordVersion)
+	if to.Type == nil || value(from.Type) == *to.Type {
+		out.Address, out.Port, out.TLS = first(to.Address, from.Address), first(to.Port, from.Port), first(to.TLS, from.TLS)
+	}
+	return &out
+}
+
+func first[T any](all ...*T) *T {
+	for _, p := range all {
+		if p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
