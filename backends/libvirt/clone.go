@@ -8,8 +8,8 @@ import (
 	rpc "github.com/digitalocean/go-libvirt"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 )
 
 // CloneVM makes a VM from another one, a template or a snapshot, and leaves it stopped.

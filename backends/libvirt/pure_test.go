@@ -11,8 +11,8 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 )
 
 func TestSerialOf(t *testing.T) {

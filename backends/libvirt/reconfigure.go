@@ -9,8 +9,8 @@ import (
 	rpc "github.com/digitalocean/go-libvirt"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/inherit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/libvirt/storage"
 )
 
