@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -198,35 +196,4 @@ func (s *Server) concerns(q *request, name string) bool {
 }
 
 // named returns the objects of the inventory that have the name.
-func (s *Server) named(name string) []types.ManagedObjectReference {
-	ctx := s.Context()
-
-	var refs []types.ManagedObjectReference
-
-	for _, e := range ctx.Map.All("") {
-		ctx.WithLock(e, func() {
-			if nameOf(e) == name {
-				refs = append(refs, e.Reference())
-			}
-		})
-	}
-
-	return refs
-}
-
-// nameOf returns the name of an object of the inventory. Networks and
-// switches have it in a field of their own.
-func nameOf(e mo.Entity) string {
-	switch o := e.(type) {
-	case *mo.Network:
-		return o.Name
-	case *mo.OpaqueNetwork:
-		return o.Name
-	case *simulator.DistributedVirtualSwitch:
-		return o.Name
-	case *simulator.DistributedVirtualPortgroup:
-		return o.Name
-	default:
-		return e.Entity().Name
-	}
-}
+func (s *Server) named(name string) []types.ManagedObjectReference { return s.roster.named(name) }

@@ -31,6 +31,7 @@ type Server struct {
 	traffic traffic
 	faults  faults
 	logins  logins
+	roster  *roster
 
 	mu       sync.Mutex
 	address  string // host:port
@@ -115,6 +116,7 @@ func (s *Server) build() error {
 	}
 
 	s.service = s.model.Service
+	s.roster = newRoster(s.service.Context.Map)
 	s.service.RegisterEndpoints = true
 	s.service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword(s.options.Username, s.options.Password)}
 

@@ -126,4 +126,3 @@ func (s *Server) hasSession(key string) bool {
 
 	return false
 }
-
