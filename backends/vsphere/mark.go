@@ -49,7 +49,9 @@ type mark struct {
 	ExtraConfig []string `json:"extra_config,omitempty"`
 	Attributes  []string `json:"attributes,omitempty"`
 
-	Seed json.RawMessage `json:"seed,omitempty"` // what seed.go keeps of cloud-init and customization
+	// Cloned is set where the VM's disks were another's, whose guest has been set up.
+	Cloned bool      `json:"cloned,omitempty"`
+	Seed   *seedMark `json:"seed,omitempty"`
 }
 
 // diskMark remembers a disk by its key.
@@ -60,6 +62,13 @@ type diskMark struct {
 	Storage      string `json:"storage,omitempty"` // as asked: a datastore cluster, a path
 	Provisioning string `json:"provisioning,omitempty"`
 	Policy       string `json:"policy,omitempty"`
+}
+
+// seedMark remembers how the guest was given its cloud-init data.
+type seedMark struct {
+	Datasource string `json:"datasource"`       // "guestinfo", "nocloud", or "customization" for vSphere's own
+	ISO        string `json:"iso,omitempty"`    // datastore path of the seed's medium
+	Device     int32  `json:"device,omitempty"` // of the drive that it is in
 }
 
 // nicMark remembers an interface by its key.

@@ -1,13 +1,11 @@
 package vsphere
 
 import (
-	"context"
-
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
 // observe turns a machine into what the seam tells of a VM.
-func (b *Backend) observe(ctx context.Context, m *machine, aspects backends.Aspects) (*backends.VM, error) {
+func (m *machine) observe(aspects backends.Aspects) (*backends.VM, error) {
 	vm := &backends.VM{ID: m.id(), Owned: m.mark != nil && !m.mark.Adopted, Power: m.power(), Host: m.host(), Status: string(m.Runtime.PowerState)}
 	vm.Config.Name = m.Name
 	if m.Config == nil {
@@ -36,7 +34,7 @@ func (b *Backend) observe(ctx context.Context, m *machine, aspects backends.Aspe
 		vm.Guest = guest
 	}
 	if aspects&backends.AspectSeed != 0 {
-		if err := m.observeSeed(ctx, b, &vm.Config); err != nil {
+		if err := m.observeSeed(&vm.Config); err != nil {
 			return nil, backends.Wrap(err, "read the cloud-init data", m.object())
 		}
 	}

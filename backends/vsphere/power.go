@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/methods"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
@@ -87,6 +88,7 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 	if !ok || now == backends.Stopped && action == backends.Resume {
 		return backends.Errorf(backends.Precondition, op, m.object(), "the VM is %s", now).Advise("%s", powerRemedy(now))
 	}
+	since := b.started(ctx, m)
 	err = b.move(ctx, m, op, t)
 	if err != nil && ctx.Err() == nil && settled(action) != "" {
 		// Somebody else was quicker, or the answer was lost: what counts is the state it is in now.
@@ -94,7 +96,27 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 			return nil
 		}
 	}
+	if err == nil && now == backends.Stopped && action == backends.PowerOn && m.awaitsCustomization() {
+		return b.awaitCustomization(ctx, m, since)
+	}
 	return b.questioned(ctx, m, err)
+}
+
+// started is the server's time before a start that a customization comes with, after which its events are looked for.
+func (b *Backend) started(ctx context.Context, m *machine) time.Time {
+	if !m.awaitsCustomization() {
+		return time.Time{}
+	}
+	now, err := methods.GetCurrentTime(ctx, b.conn.VIM())
+	if err != nil {
+		return time.Time{} // then all of the VM's events count
+	}
+	return *now
+}
+
+// awaitsCustomization reports whether the guest is going to be customized at the next start.
+func (m *machine) awaitsCustomization() bool {
+	return m.Config != nil && m.Config.Tools != nil && m.Config.Tools.PendingCustomization != ""
 }
 
 func (b *Backend) move(ctx context.Context, m *machine, op string, t transition) error {
@@ -136,7 +158,7 @@ func powerRemedy(now backends.PowerState) string {
 
 // glance reads what of a VM decides about its power, in one call.
 func (b *Backend) glance(ctx context.Context, id backends.ID, op string) (*machine, error) {
-	vms, gone, err := b.retrieve(ctx, []backends.ID{id}, []string{"name", "runtime", "config.template"})
+	vms, gone, err := b.retrieve(ctx, []backends.ID{id}, []string{"name", "runtime", "config.template", "config.tools"})
 	switch {
 	case err != nil:
 		return nil, fault.Wrap(err, op, backends.VMObject(string(id)))

@@ -44,7 +44,7 @@ func (b *Backend) GetVMs(ctx context.Context, ids []backends.ID, aspects backend
 			results[id] = backends.Result{Err: r.err}
 			continue
 		}
-		vm, err := b.observe(ctx, r.machine, aspects)
+		vm, err := r.machine.observe(aspects)
 		results[id] = backends.Result{VM: vm, Err: err}
 		if err != nil {
 			results[id] = backends.Result{Err: err}
