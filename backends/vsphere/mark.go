@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
 // The ownership mark is JSON in two keys of a VM's extraConfig, which vSphere copies to clones and keeps in snapshots.
@@ -27,13 +29,18 @@ type mark struct {
 	// Adopted is set on a VM that was made elsewhere and is managed here.
 	Adopted bool `json:"adopted,omitempty"`
 
-	GuestOS  string   `json:"guest_os,omitempty"` // as asked: "linux"
-	MaxCores int64    `json:"max_cores,omitempty"`
-	MaxMiB   int64    `json:"max_mib,omitempty"`
-	Tags     []string `json:"tags,omitempty"` // on a stand-alone ESXi, which has no tags
+	GuestOS  string `json:"guest_os,omitempty"` // as asked: "linux"
+	MaxCores int64  `json:"max_cores,omitempty"`
+	MaxMiB   int64  `json:"max_mib,omitempty"`
+	// Flat is set where each core is a socket of its own, so that cores can be added while the VM runs.
+	Flat bool     `json:"flat,omitempty"`
+	Tags []string `json:"tags,omitempty"` // on a stand-alone ESXi, which has no tags
 
 	Disks map[string]diskMark `json:"disks,omitempty"` // by key
 	NICs  map[string]nicMark  `json:"nics,omitempty"`  // by key
+
+	// HostDevices are the devices of the host by key, as asked.
+	HostDevices map[string]backends.HostDevice `json:"host_devices,omitempty"`
 
 	Placement placementMark `json:"placement,omitzero"`
 
@@ -56,7 +63,8 @@ type mark struct {
 
 // diskMark remembers a disk by its key.
 type diskMark struct {
-	Device       int32  `json:"device"`            // VirtualDevice.key
+	Device       int32  `json:"device"`            // VirtualDevice.key, filled in from Slot when read
+	Slot         string `json:"slot,omitempty"`    // "scsi0:1"
 	Keep         bool   `json:"keep,omitempty"`    // keep_on_destroy
 	Volume       string `json:"volume,omitempty"`  // Disk.Volume was given: not the VM's own
 	Storage      string `json:"storage,omitempty"` // as asked: a datastore cluster, a path
@@ -73,7 +81,8 @@ type seedMark struct {
 
 // nicMark remembers an interface by its key.
 type nicMark struct {
-	Device  int32  `json:"device"`
+	Device  int32  `json:"device"`            // filled in from Unit when read
+	Unit    int32  `json:"unit,omitempty"`    // VirtualDevice.unitNumber on the PCI bus
 	Network string `json:"network,omitempty"` // as asked
 	Order   *int64 `json:"order,omitempty"`
 	// MAC is set where it was asked for.
