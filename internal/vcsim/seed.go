@@ -74,6 +74,10 @@ func (e *estate) vCenter() error {
 		return err
 	}
 
+	if err := e.attribute(); err != nil {
+		return err
+	}
+
 	return e.machines(folders.VmFolder, hosts[0])
 }
 
@@ -90,6 +94,13 @@ func (e *estate) standAlone() error {
 	}
 
 	host := object.NewHostSystem(e.client, e.any("HostSystem").Reference())
+	e.equip(host)
+
+	for _, ref := range e.server.named(e.seed.Network) {
+		if network, ok := e.server.Registry().Get(ref).(*mo.Network); ok {
+			e.attachNetwork(network, host)
+		}
+	}
 
 	for _, ds := range e.seed.Datastores {
 		if err := e.datastore(ds, host); err != nil {
@@ -97,7 +108,7 @@ func (e *estate) standAlone() error {
 		}
 	}
 
-	if err := e.portGroup(e.seed.SecondNetwork, 0, host); err != nil {
+	if err := e.portGroup(e.seed.SecondNetwork, host); err != nil {
 		return err
 	}
 
@@ -172,7 +183,10 @@ func (e *estate) host(task *object.Task, err error) (*object.HostSystem, error) 
 		return nil, err
 	}
 
-	return object.NewHostSystem(e.client, ref), nil
+	host := object.NewHostSystem(e.client, ref)
+	e.equip(host)
+
+	return host, nil
 }
 
 // result waits for a task that makes an object.
@@ -243,6 +257,18 @@ func (e *estate) otherDatacenter() error {
 	}
 
 	_, err = folders.VmFolder.CreateFolder(e.ctx, e.seed.Folder)
+
+	return err
+}
+
+// attribute makes a custom attribute of machines.
+func (e *estate) attribute() error {
+	fields, err := object.GetCustomFieldsManager(e.client)
+	if err != nil {
+		return err
+	}
+
+	_, err = fields.Add(e.ctx, e.seed.Attribute, "VirtualMachine", nil, nil)
 
 	return err
 }

@@ -5,17 +5,24 @@ import (
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
 // networks makes the networks of the first datacenter. "VM Network" comes with
 // the hosts.
 func (e *estate) networks(folder *object.Folder, hosts []*object.HostSystem) error {
-	if err := e.portGroup(e.seed.SecondNetwork, 0, hosts...); err != nil {
+	for _, ref := range e.server.named(e.seed.Network) {
+		if network, ok := e.server.Registry().Get(ref).(*mo.Network); ok {
+			e.attachNetwork(network, hosts...)
+		}
+	}
+
+	if err := e.portGroup(e.seed.SecondNetwork, hosts...); err != nil {
 		return err
 	}
 
-	if err := e.portGroup(e.seed.LocalNetwork, 0, hosts[len(e.seed.Hosts[0])]); err != nil {
+	if err := e.portGroup(e.seed.LocalNetwork, hosts[len(e.seed.Hosts[0])]); err != nil {
 		return err
 	}
 

@@ -40,6 +40,7 @@ type Server struct {
 	closed   bool
 	revoked  []revocation
 	machines map[types.ManagedObjectReference]*machine
+	policy   associations
 }
 
 // Start starts a server that is closed when the test ends.
