@@ -31,7 +31,7 @@ type Catalogue struct {
 	// Support has an entry for every feature of Features.
 	Support map[Feature]Support
 	// Accepts lists the values that an attribute takes on this hypervisor, by
-	// Path.Generic, such as "disks.bus". An attribute without an entry takes any.
+	// Path.Generic, such as "disks.bus"; numbers in decimal. An attribute without an entry takes any.
 	Accepts map[string][]string
 	// Lacks says, by Path.Generic, why an attribute cannot be had although its feature
 	// can: a sentence for the user.

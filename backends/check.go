@@ -2,6 +2,7 @@ package backends
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -155,7 +156,7 @@ func checkValue(cat Catalogue, c Change) (Finding, bool) {
 			Detail:  fmt.Sprintf("The %s backend has no %s. %s", cat.Backend, c.Path, why),
 		}, true
 	}
-	value, ok := c.To.(string)
+	value, ok := plain(c.To)
 	if !ok || value == "" || c.Action == Remove { // "" takes something away
 		return Finding{}, false
 	}
@@ -168,6 +169,17 @@ func checkValue(cat Catalogue, c Change) (Finding, bool) {
 		Summary: fmt.Sprintf("%s does not take this value", cat.Backend),
 		Detail:  fmt.Sprintf("%s is %q; the %s backend takes %s.", c.Path, value, cat.Backend, strings.Join(all, ", ")),
 	}, true
+}
+
+// plain is the text of a value that is a text or a number.
+func plain(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	}
+	return "", false
 }
 
 func checkImpact(cat Catalogue, from, to *VMSpec, c Change, opts CheckOptions) (Finding, bool) {

@@ -134,6 +134,11 @@ func (d *differ) hostDevices(from, to map[string]HostDevice) {
 	for _, key := range sortedKeys(to) {
 		if had, ok := from[key]; !ok || had != to[key] {
 			d.add(Change{Path: p.Key(key), Action: Add, Feature: FeatureHostDevices, Key: key, To: to[key]})
+			for name, value := range map[string]string{"mapping": to[key].Mapping, "usb": to[key].USB, "vgpu": to[key].VGPU} {
+				if value != "" { // not every hypervisor has all kinds
+					d.require(Change{Path: p.Key(key).Attr(name), Feature: FeatureHostDevices, Key: key, To: value})
+				}
+			}
 		}
 	}
 }

@@ -13,7 +13,8 @@ type ImageSpec struct {
 	// an OVA's, with the hardware that it asks for and its disks converted, or a copy
 	// of the VM ImageSource.VM. Their ids serve as VMSpec.Template and CloneSpec.Source.
 	Kind string
-	// Format is the format to store, such as "qcow2"; nil keeps the source's.
+	// Format is the format to store, such as "qcow2"; nil keeps the source's, where
+	// disks have more than one.
 	Format *string
 	// Fingerprint identifies the source's content; an image that carries the
 	// same one is not transferred again. "" never matches.

@@ -62,7 +62,11 @@ func (e *Env) apart(t *testing.T, a, b *backends.VM) {
 func (e *Env) source() *backends.VMSpec {
 	spec := e.layered()
 	spec.GuestOS = new("linux")
-	spec = withDisk(spec, "data", backends.Disk{SizeGiB: new(int64(2)), Discard: new(true)})
+	data := backends.Disk{SizeGiB: new(int64(2))}
+	if e.has("disks.discard") {
+		data.Discard = new(true)
+	}
+	spec = withDisk(spec, "data", data)
 	if e.Seed.SecondNetwork != "" {
 		spec.Networks["dmz"] = backends.NIC{Network: new(e.Seed.SecondNetwork), Model: new("e1000"), Connected: new(false)}
 	}

@@ -232,7 +232,14 @@ func diskOptions(t *testing.T, e *Env) {
 			spec = withDisk(spec, value, d)
 		}
 	}
-	spec = withDisk(spec, "options", backends.Disk{SizeGiB: new(int64(1)), Discard: new(true), SSD: new(true)})
+	options := backends.Disk{SizeGiB: new(int64(1))}
+	if e.has("disks.discard") {
+		options.Discard = new(true)
+	}
+	if e.has("disks.ssd") {
+		options.SSD = new(true)
+	}
+	spec = withDisk(spec, "options", options)
 	id := e.Create(t, spec)
 	e.Power(t, id, backends.PowerOn) // the hypervisor takes all of them
 }

@@ -109,10 +109,18 @@ func lackingAttributes(t *testing.T, e *Env) {
 		"disks.throughput_mib":   withSecondDisk(backends.Disk{SizeGiB: one(), ThroughputMiB: new(int64(10))}),
 		"disks.iothread":         withSecondDisk(backends.Disk{SizeGiB: one(), IOThread: new(true)}),
 		"disks.ssd":              withSecondDisk(backends.Disk{SizeGiB: one(), SSD: new(true)}),
-		"networks.mtu":           withNIC(backends.NIC{MTU: new(int64(1400))}),
-		"console.address":        func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Address: new("127.0.0.1")} },
-		"console.port":           func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Port: new(int64(5901))} },
-		"console.tls":            func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{TLS: new(true)} },
+		"disks.cache":            withSecondDisk(backends.Disk{SizeGiB: one(), Cache: new("none")}),
+		"disks.discard":          withSecondDisk(backends.Disk{SizeGiB: one(), Discard: new(true)}),
+		"placement.pool":         func(s *backends.VMSpec) { s.Placement.Pool = new("pool") },
+		"host_devices.mapping":   withHostDevice(backends.HostDevice{Mapping: "gpu"}),
+		"host_devices.usb":       withHostDevice(backends.HostDevice{USB: "046d:c52b"}),
+		"vsphere.custom_attributes": func(s *backends.VMSpec) {
+			s.VSphere = &backends.VSphereOptions{CustomAttributes: map[string]string{"owner": "x"}}
+		},
+		"networks.mtu":    withNIC(backends.NIC{MTU: new(int64(1400))}),
+		"console.address": func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Address: new("127.0.0.1")} },
+		"console.port":    func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{Port: new(int64(5901))} },
+		"console.tls":     func(s *backends.VMSpec) { s.Console = &backends.ConsoleSpec{TLS: new(true)} },
 		"customization.windows": func(s *backends.VMSpec) {
 			s.Customization = &backends.Customization{Hostname: "x", Windows: &backends.WindowsCustomization{Organization: "x"}}
 		},
@@ -133,6 +141,10 @@ func lackingAttributes(t *testing.T, e *Env) {
 			wantNamed(t, err, why)
 		})
 	}
+}
+
+func withHostDevice(d backends.HostDevice) func(*backends.VMSpec) {
+	return func(s *backends.VMSpec) { s.HostDevices = map[string]backends.HostDevice{"device": d} }
 }
 
 // injected checks that a fault arrives as its code, wherever it strikes, and

@@ -238,10 +238,18 @@ func (e *Env) desired(t *testing.T, id backends.ID) *backends.VMSpec {
 	return &backends.VMSpec{Name: c.Name, Disks: c.Disks, Networks: c.Networks}
 }
 
+// hotplugBus is one on which disks come and go while a VM runs.
+func (e *Env) hotplugBus() *string {
+	if all := e.Catalogue.Accepts["disks.bus"]; len(all) > 0 && !slices.Contains(all, "virtio") {
+		return new("scsi")
+	}
+	return new("virtio")
+}
+
 func diskHotplug(t *testing.T, e *Env) {
 	id := e.Guest(t)
 	before := e.desired(t, id)
-	e.Apply(t, id, withDisk(before, "hot", backends.Disk{SizeGiB: new(int64(1)), Bus: new("virtio")}), backends.Live)
+	e.Apply(t, id, withDisk(before, "hot", backends.Disk{SizeGiB: new(int64(1)), Bus: e.hotplugBus()}), backends.Live)
 	e.InState(t, id, backends.Running)
 	e.Apply(t, id, before, backends.Live)
 	if d := e.Read(t, id, all).Disks; len(d) != len(before.Disks) {

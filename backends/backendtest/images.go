@@ -101,8 +101,8 @@ func importImage(t *testing.T, e *Env) {
 	if err != nil {
 		t.Fatalf("GetImage: %v", err)
 	}
-	if got.Name != spec.Name || got.Kind != "disk" || got.Format != "raw" || got.SizeBytes != 2<<20 || got.Cached {
-		t.Errorf("the image is %+v, want a raw disk of 2 MiB called %q", got, spec.Name)
+	if got.Name != spec.Name || got.Kind != "disk" || got.Format != e.stored("raw") || got.SizeBytes != 2<<20 || got.Cached {
+		t.Errorf("the image is %+v, want a %s disk of 2 MiB called %q", got, e.stored("raw"), spec.Name)
 	}
 	if e.Seed.Storage != "" && got.Storage != e.Seed.Storage {
 		t.Errorf("the image is on %q, want %q", got.Storage, e.Seed.Storage)

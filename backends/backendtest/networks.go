@@ -33,7 +33,7 @@ var networkCases = []Case{
 	{
 		Name:   "networks/vlan",
 		Proves: []backends.Feature{backends.FeatureVLAN},
-		Lacks:  lacks("VLANNetwork", func(s *Seed) string { return s.VLANNetwork }),
+		Lacks:  lacks("VLANNetwork or TaggedNetworks", func(s *Seed) string { return s.vlan(30) }),
 		Run:    vlan,
 	},
 	{
@@ -161,7 +161,9 @@ func severalNICs(t *testing.T, e *Env) {
 func nicOptions(t *testing.T, e *Env) {
 	nics := map[string]backends.NIC{
 		"off": {Network: new(e.Seed.Network), Connected: new(false)},
-		"mtu": {Network: new(e.Seed.Network), MTU: new(int64(1400))},
+	}
+	if e.has("networks.mtu") {
+		nics["mtu"] = backends.NIC{Network: new(e.Seed.Network), MTU: new(int64(1400))}
 	}
 	for _, model := range e.Catalogue.Accepts["networks.model"] {
 		nics[model] = backends.NIC{Network: new(e.Seed.Network), Model: &model}
@@ -173,20 +175,31 @@ func nicOptions(t *testing.T, e *Env) {
 	e.Apply(t, id, spec, backends.Live)
 }
 
+// vlan names the network on which a NIC may carry a tag.
+func (s *Seed) vlan(tag int64) string {
+	if name, ok := s.TaggedNetworks[tag]; ok {
+		return name
+	}
+	return s.VLANNetwork
+}
+
 func vlan(t *testing.T, e *Env) {
-	spec := e.withNIC("lan", backends.NIC{Network: new(e.Seed.VLANNetwork), VLAN: new(int64(30))})
+	tagged := func(tag int64) map[string]backends.NIC {
+		return map[string]backends.NIC{"lan": {Network: new(e.Seed.vlan(tag)), VLAN: &tag}}
+	}
+	spec := withNICs(e.Spec(), tagged(30))
 	id := e.Create(t, spec)
 	e.Power(t, id, backends.PowerOn)
 	e.Power(t, id, backends.PowerOff)
-	e.Apply(t, id, withNICs(spec, map[string]backends.NIC{
-		"lan": {Network: new(e.Seed.VLANNetwork), VLAN: new(int64(31))},
-	}), backends.Cold)
-	untagged := withNICs(spec, map[string]backends.NIC{
-		"lan": {Network: new(e.Seed.VLANNetwork), VLAN: new(int64(0))},
-	})
-	e.Apply(t, id, untagged, backends.Cold)
+	e.Apply(t, id, withNICs(spec, tagged(31)), backends.Cold)
+	e.Apply(t, id, withNICs(spec, tagged(0)), backends.Cold)
 	if tag := e.Read(t, id, backends.AspectConfig).Config.Networks["lan"].VLAN; tag != nil && *tag != 0 {
 		t.Errorf("the tag that was taken away is %d", *tag)
+	}
+	if e.Seed.TaggedNetworks != nil {
+		other := backends.NIC{Network: new(e.Seed.vlan(30)), VLAN: new(int64(31))}
+		err := e.refuseCreate(t, e.withNIC("lan", other), backends.Invalid)
+		wantPath(t, err, `networks["lan"].vlan`)
 	}
 }
 

@@ -44,10 +44,13 @@ type Seed struct {
 	// Prefix begins the names of all that the suite makes; "" is "conformance".
 	Prefix string
 
-	Network            string // with DHCP
-	SecondNetwork      string
-	BridgeNetwork      string // the value for NIC.Network, such as "bridge:br0"
-	VLANNetwork        string // one on which a NIC may carry a VLAN
+	Network       string // with DHCP
+	SecondNetwork string
+	BridgeNetwork string // the value for NIC.Network, such as "bridge:br0"
+	VLANNetwork   string // one on which a NIC may carry any VLAN
+	// TaggedNetworks are, where a network has one tag that its NICs must have, those
+	// of the tags 30 and 31, and one without at 0.
+	TaggedNetworks     map[int64]string
 	DistributedNetwork string
 	LimitedNetwork     string // one on which a NIC's bandwidth can be bounded; "" is Network
 	// StaticIPv4 is a free address of Network as CIDR, StaticGateway its gateway.

@@ -14,6 +14,7 @@ func All() map[b.Kind]b.Catalogue {
 	return map[b.Kind]b.Catalogue{
 		b.Mock:    Mock(),
 		b.Libvirt: Libvirt(),
+		b.VSphere: VSphere(),
 	}
 }
 

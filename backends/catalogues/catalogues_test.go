@@ -18,6 +18,10 @@ var gaps = map[b.Kind][]b.Feature{
 		b.FeatureDRS, b.FeatureFaultTolerance, b.FeatureAffinityRules, b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,
 		b.FeatureAlerting, b.FeatureHistoricalMetrics,
 	},
+	b.VSphere: {
+		b.FeatureHighAvailability, b.FeatureDRS, b.FeatureFaultTolerance, b.FeatureAffinityRules,
+		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth, b.FeatureAlerting, b.FeatureHistoricalMetrics,
+	},
 	b.Libvirt: {
 		b.FeatureStoragePools,
 		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,

@@ -46,7 +46,7 @@ func (b *Backend) build(w *world, spec *backends.VMSpec, from maker) (*machine, 
 	}
 	want.Image, want.Template, want.Linked, want.CreateToken = "", "", false, ""
 	m.ID = w.newID(spec.Name)
-	m.Spec = overlay(vmDefaults(), want)
+	m.Spec = overlay(b.vmDefaults(&want), want)
 	if err := b.complete(w, m, spec, mk.contents()); err != nil {
 		mk.undo(w)
 		return nil, err

@@ -7,7 +7,7 @@ import (
 )
 
 // vmDefaults is what a VM has where nobody said otherwise.
-func vmDefaults() backends.VMSpec {
+func (b *Backend) vmDefaults(want *backends.VMSpec) backends.VMSpec {
 	return backends.VMSpec{
 		Description:          new(""),
 		Tags:                 []string{},
@@ -18,13 +18,22 @@ func vmDefaults() backends.VMSpec {
 		NestedVirtualization: new(false),
 		CPU: backends.CPU{
 			Cores: new(int64(1)), Sockets: new(int64(1)), Threads: new(int64(1)),
-			Model: new("host-model"), HotAdd: new(false),
+			Model: had(b, "cpu.model", "host-model"), HotAdd: new(b.plugs(want.CPU.MaxCores, want.CPU.Cores, 1)),
 		},
-		Memory:   backends.Memory{SizeMiB: new(int64(512)), HotAdd: new(false), Ballooning: new(true)},
+		Memory: backends.Memory{
+			SizeMiB: new(int64(512)), HotAdd: new(b.plugs(want.Memory.MaxMiB, want.Memory.SizeMiB, 512)),
+			Ballooning: had(b, "memory.ballooning", true),
+		},
 		Disks:    map[string]backends.Disk{},
 		Networks: map[string]backends.NIC{},
 		CDROM:    &backends.CDROM{},
 	}
+}
+
+// plugs reports whether a maximum above the size switches hot add on, which
+// vSphere wants to know in advance.
+func (b *Backend) plugs(most, size *int64, otherwise int64) bool {
+	return b.catalogue.Backend == backends.VSphere && most != nil && *most > *or(size, otherwise)
 }
 
 // accepted is the default where the catalogue takes it, else what it lists first.
@@ -43,19 +52,27 @@ func (b *Backend) diskDefaults(placement backends.PlacementSpec, policy *string)
 		Provisioning:  b.accepted("disks.provisioning", "thin"),
 		Format:        b.accepted("disks.format", "qcow2"),
 		Bus:           b.accepted("disks.bus", "virtio"),
-		Cache:         b.accepted("disks.cache", "none"),
-		Discard:       new(false),
-		SSD:           new(false),
-		IOThread:      new(false),
+		Cache:         had(b, "disks.cache", *b.accepted("disks.cache", "none")),
+		Discard:       had(b, "disks.discard", false),
+		SSD:           had(b, "disks.ssd", false),
+		IOThread:      had(b, "disks.iothread", false),
 		KeepOnDestroy: new(false),
 	}
+}
+
+// had is a default, or nil where this hypervisor lacks the attribute.
+func had[T any](b *Backend, path string, value T) *T {
+	if b.catalogue.Lacks[path] != "" {
+		return nil
+	}
+	return &value
 }
 
 func (b *Backend) nicDefaults(order int64) backends.NIC {
 	return backends.NIC{
 		Network:   new(networks[0].Name),
 		Model:     b.accepted("networks.model", "virtio"),
-		MTU:       new(int64(1500)),
+		MTU:       had(b, "networks.mtu", int64(1500)),
 		Connected: new(true),
 		Order:     &order,
 	}

@@ -253,13 +253,17 @@ func (w *world) fits(storage string, bytes int64) error {
 // convert gives an image the format that is asked for. A raw image takes all of
 // its space, any other what it holds.
 func (in *arrival) convert(im *backends.Image) error {
-	if in.spec.Format == nil || *in.spec.Format == im.Format {
+	format := in.spec.Format
+	if all := in.b.catalogue.Accepts["disks.format"]; format == nil && len(all) == 1 && im.Kind != "iso" {
+		format = &all[0] // there is no other
+	}
+	if format == nil || *format == im.Format {
 		return nil
 	}
 	if err := in.b.catalogue.Require(backends.FeatureImageConversion, "", ""); err != nil {
 		return err
 	}
-	im.Format = *in.spec.Format
+	im.Format = *format
 	if im.Format == "raw" {
 		im.Allocated = im.SizeBytes
 	}

@@ -60,6 +60,7 @@ func TestConformance(t *testing.T) {
 		"state file":        {StateFile: filepath.Join(t.TempDir(), "state.json")},
 		"latency":           {Latency: time.Millisecond, Jitter: time.Millisecond, Seed: 7},
 		"imitating libvirt": {Imitate: backends.Libvirt},
+		"imitating vsphere": {Imitate: backends.VSphere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

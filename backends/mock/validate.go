@@ -103,7 +103,7 @@ func validateNIC(p backends.Path, n backends.NIC) *backends.Error {
 	if n.VLAN != nil && (*n.VLAN < 0 || *n.VLAN > 4094) {
 		return refusal(backends.Invalid, p.Attr("vlan"), "VLAN %d is not between 1 and 4094, or 0 for none", *n.VLAN)
 	}
-	if *n.MTU < 68 || *n.MTU > 65535 {
+	if n.MTU != nil && (*n.MTU < 68 || *n.MTU > 65535) {
 		return refusal(backends.Invalid, p.Attr("mtu"), "MTU %d is not between 68 and 65535", *n.MTU)
 	}
 	if value(n.BandwidthMbps) < 0 {
