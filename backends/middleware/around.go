@@ -19,16 +19,23 @@ type Options struct {
 	ReadTimeout time.Duration
 	// Trace is told of every call that reached the driver; nil is nobody.
 	Trace func(context.Context, Call, time.Duration, error)
+	// ReadAhead lets a refresh of many VMs read those of a driver that is a backends.Estate in bulk.
+	ReadAhead bool
 }
 
 // Wrap puts every middleware around b: reads are joined first, then retried,
 // and each try is limited, bounded and traced by itself.
 func Wrap(b backends.Backend, opts Options) backends.Backend {
+	estate, isEstate := b.(backends.Estate)
 	b = Trace(b, opts.Trace)
 	b = ReadTimeout(b, opts.ReadTimeout)
 	b = Limit(b, opts.MaxParallel)
 	b = Retry(b, DefaultRetry)
-	return Batch(b, DefaultWindow)
+	b = Batch(b, DefaultWindow)
+	if opts.ReadAhead && isEstate {
+		b = ReadAhead(b, estate)
+	}
+	return b
 }
 
 // Call describes one call of a Backend.

@@ -108,7 +108,7 @@ func sysprep(c backends.Customization) (*types.CustomizationSysprep, error) {
 		var err error
 		if zone, err = strconv.Atoi(c.TimeZone); err != nil {
 			return nil, backends.Errorf(backends.Invalid, "", "", "%q is not a time zone that sysprep knows", c.TimeZone).
-				At("customization.timezone").Advise("Windows numbers its time zones: write the index, such as 85 for UTC or 110 for Berlin.")
+				At("customization.time_zone").Advise("Windows numbers its time zones: write the index, such as 85 for UTC or 110 for Berlin.")
 		}
 	}
 	host, _, _ := strings.Cut(c.Hostname, ".")

@@ -55,7 +55,7 @@ func (b *Backend) find(ctx context.Context, names []string, paths []string) ([]*
 	if names == nil {
 		return b.everyVM(ctx, paths)
 	}
-	all, err := b.collect(ctx, b.allVMs([]string{"name"}))
+	all, err := b.collectPaged(ctx, b.allVMs([]string{"name"}), lightPage)
 	if err != nil {
 		return nil, err
 	}

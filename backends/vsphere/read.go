@@ -14,8 +14,12 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
 )
 
-// pageSize is how many VMs one answer of the property collector holds.
-const pageSize = 100
+// How many VMs one answer of the property collector holds: of whole ones, and of those of which a
+// property or two are asked.
+const (
+	pageSize  = 100
+	lightPage = 5000
+)
 
 // read is one VM of a bulk read, or why it could not be read.
 type read struct {
@@ -139,8 +143,12 @@ func (b *Backend) retrieve(ctx context.Context, ids []backends.ID, paths []strin
 
 // collect runs one traversal of the property collector, page by page.
 func (b *Backend) collect(ctx context.Context, spec types.PropertyFilterSpec) ([]mo.VirtualMachine, error) {
+	return b.collectPaged(ctx, spec, pageSize)
+}
+
+func (b *Backend) collectPaged(ctx context.Context, spec types.PropertyFilterSpec, page int32) ([]mo.VirtualMachine, error) {
 	res, err := property.DefaultCollector(b.conn.VIM()).RetrieveProperties(ctx,
-		types.RetrieveProperties{SpecSet: []types.PropertyFilterSpec{spec}}, pageSize)
+		types.RetrieveProperties{SpecSet: []types.PropertyFilterSpec{spec}}, page)
 	if err != nil {
 		return nil, err
 	}

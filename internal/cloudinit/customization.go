@@ -62,7 +62,7 @@ func (v *validator) customization(c *backends.Customization, ci *backends.CloudI
 		}
 	}
 	if c.TimeZone != "" && !timeZone.MatchString(c.TimeZone) {
-		v.errorf(p.Attr("timezone"), "%q is not a time zone such as Europe/Madrid.", c.TimeZone)
+		v.errorf(p.Attr("time_zone"), "%q is not a time zone such as Europe/Madrid.", c.TimeZone)
 	}
 	if ci == nil || c.Hostname == "" && c.Domain == "" {
 		return

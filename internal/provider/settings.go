@@ -43,7 +43,7 @@ func (s settings) open(ctx context.Context) (backends.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return middleware.Wrap(b, middleware.Options{MaxParallel: s.maxParallel, ReadTimeout: s.timeout, Trace: trace}), nil
+	return middleware.Wrap(b, middleware.Options{MaxParallel: s.maxParallel, ReadTimeout: s.timeout, Trace: trace, ReadAhead: true}), nil
 }
 
 // lookup is an environment: the value of a variable, "" where it is not set.

@@ -1,0 +1,177 @@
+package middleware
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+const (
+	// aheadAfter is how many different VMs are read before the rest is read ahead: a run about one or two reads no more.
+	aheadAfter = 3
+	// aheadLife is how long what was read ahead is good for. A plan that takes longer reads again.
+	aheadLife = 2 * time.Minute
+)
+
+// ReadAhead joins reads of VMs that are issued one after the other, as those of a refresh are: once several VMs were read and
+// nothing was written, all VMs of the estate are read in bulk, and each result answers one later read.
+//
+// A result is given out once, and none outlives a write, whatever it was of: what is read after a write, and what is
+// read again, comes from the hypervisor. A failure to read ahead is nobody's error.
+func ReadAhead(b backends.Backend, estate backends.Estate) backends.Backend {
+	a := &ahead{Backend: b, estate: estate}
+	a.forget()
+	writes := Around(a, func(ctx context.Context, c Call, next func(context.Context) error) error {
+		if c.Read || c.Waits {
+			return next(ctx)
+		}
+		a.writing(1)
+		defer a.writing(-1)
+		return next(ctx)
+	})
+	return writes
+}
+
+type ahead struct {
+	backends.Backend
+	estate backends.Estate
+
+	mu      sync.Mutex
+	writes  int                      // under way
+	turn    int                      // raised by each write
+	seen    map[backends.ID]struct{} // read since the last write
+	ready   map[backends.Aspects]map[backends.ID]backends.Result
+	since   time.Time // when ready was read
+	reading map[backends.Aspects]chan struct{}
+}
+
+// writing notes that a write begins (1) or ends (-1).
+func (a *ahead) writing(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.writes += n
+	a.turn++
+	a.forget()
+}
+
+func (a *ahead) forget() {
+	a.seen, a.ready = map[backends.ID]struct{}{}, map[backends.Aspects]map[backends.ID]backends.Result{}
+	a.reading = map[backends.Aspects]chan struct{}{}
+}
+
+func (a *ahead) GetVMs(ctx context.Context, ids []backends.ID, aspects backends.Aspects) (map[backends.ID]backends.Result, error) {
+	got := map[backends.ID]backends.Result{}
+	left := a.take(ids, aspects, got)
+	if len(left) > 0 {
+		if a.prepare(ctx, left, aspects) {
+			left = a.take(left, aspects, got)
+		}
+	}
+	if len(left) == 0 {
+		return got, nil
+	}
+	rest, err := a.Backend.GetVMs(ctx, left, aspects)
+	for id, r := range rest {
+		got[id] = r
+	}
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
+}
+
+// take moves what is ready into got and returns what is not.
+func (a *ahead) take(ids []backends.ID, aspects backends.Aspects, got map[backends.ID]backends.Result) (left []backends.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.since) > aheadLife {
+		clear(a.ready)
+	}
+	ready := a.ready[aspects]
+	for _, id := range ids {
+		if r, ok := ready[id]; ok {
+			got[id] = r
+			delete(ready, id)
+			continue
+		}
+		left = append(left, id)
+	}
+	return left
+}
+
+// prepare reads the estate where it is time for that, or waits while another read does; ok says that something
+// may be ready now.
+func (a *ahead) prepare(ctx context.Context, ids []backends.ID, aspects backends.Aspects) (ok bool) {
+	a.mu.Lock()
+	known := 0
+	for _, id := range ids {
+		if _, again := a.seen[id]; again {
+			known++
+		}
+		a.seen[id] = struct{}{}
+	}
+	_, done := a.ready[aspects]
+	under := a.reading[aspects]
+	switch {
+	case a.writes > 0, known == len(ids): // one that is read again is waited for, not refreshed
+		a.mu.Unlock()
+		return false
+	case under != nil:
+		a.mu.Unlock()
+		select {
+		case <-under:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	case done || len(a.seen) <= aheadAfter:
+		a.mu.Unlock()
+		return false
+	}
+	under = make(chan struct{})
+	a.reading[aspects] = under
+	turn := a.turn
+	a.mu.Unlock()
+
+	ready := a.read(ctx, ids, aspects)
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer close(under)
+	if a.turn != turn {
+		return false
+	}
+	delete(a.reading, aspects)
+	if ready != nil {
+		a.ready[aspects], a.since = ready, time.Now()
+	}
+	return ready != nil
+}
+
+// read reads the estate, together with ids; nil where that failed.
+func (a *ahead) read(ctx context.Context, ids []backends.ID, aspects backends.Aspects) map[backends.ID]backends.Result {
+	all, err := a.estate.Estate(ctx)
+	if err != nil {
+		return nil
+	}
+	a.mu.Lock()
+	wanted := map[backends.ID]struct{}{}
+	for _, id := range ids {
+		wanted[id] = struct{}{}
+	}
+	list := append([]backends.ID(nil), ids...)
+	for _, id := range all {
+		_, twice := wanted[id]
+		if _, read := a.seen[id]; !read && !twice {
+			list = append(list, id)
+		}
+	}
+	a.mu.Unlock()
+	got, err := a.Backend.GetVMs(ctx, list, aspects)
+	if err != nil {
+		return nil
+	}
+	return got
+}
