@@ -67,7 +67,7 @@ func (m *machine) customizationSpec(spec *backends.VMSpec, macs map[string]strin
 			out.GlobalIPSettings.DnsServerList = spec.DNS.Servers
 		}
 	}
-	keys := slices.SortedFunc(maps.Keys(macs), func(x, y string) int { return int(k.NICs[x].Device - k.NICs[y].Device) })
+	keys := slices.SortedFunc(maps.Keys(macs), func(x, y string) int { return int(k.NICs[x].Unit - k.NICs[y].Unit) })
 	for _, key := range keys {
 		adapter, err := adapterSettings(key, spec.Networks[key])
 		if err != nil {

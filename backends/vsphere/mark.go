@@ -74,9 +74,8 @@ type diskMark struct {
 
 // seedMark remembers how the guest was given its cloud-init data.
 type seedMark struct {
-	Datasource string `json:"datasource"`       // "guestinfo", "nocloud", or "customization" for vSphere's own
-	ISO        string `json:"iso,omitempty"`    // datastore path of the seed's medium
-	Device     int32  `json:"device,omitempty"` // of the drive that it is in
+	Datasource string `json:"datasource"`    // "guestinfo", "nocloud", or "customization" for vSphere's own
+	ISO        string `json:"iso,omitempty"` // datastore path of the seed's medium, whose drive is not the user's
 }
 
 // nicMark remembers an interface by its key.

@@ -123,7 +123,7 @@ func (m *machine) renderSeed(k *mark, spec *backends.VMSpec, macs map[string]str
 	for _, key := range slices.Sorted(maps.Keys(macs)) {
 		in.NICs = append(in.NICs, cloudinit.NIC{Key: key, MAC: macs[key]})
 	}
-	slices.SortStableFunc(in.NICs, func(x, y cloudinit.NIC) int { return int(k.NICs[x.Key].Device - k.NICs[y.Key].Device) })
+	slices.SortStableFunc(in.NICs, func(x, y cloudinit.NIC) int { return int(k.NICs[x.Key].Unit - k.NICs[y.Key].Unit) })
 	seed, err := cloudinit.Render(in)
 	if err != nil {
 		return seed, backends.Errorf(backends.Invalid, "", "", "the cloud-init data cannot be made: %w", err).At("cloud_init")

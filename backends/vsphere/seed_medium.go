@@ -29,7 +29,6 @@ func (b *Backend) seedMedium(ctx context.Context, m *machine, now, had *seedMark
 	file := object.DatastorePath{Datastore: home.Datastore, Path: path.Join(path.Dir(home.Path), "seed-"+cloudinit.Digest(rendered)[:12]+".iso")}
 	now.ISO = file.String()
 	if had != nil && had.ISO == now.ISO {
-		now.Device = had.Device
 		return nil
 	}
 	if err := b.putFile(ctx, file, iso); err != nil {
@@ -46,10 +45,9 @@ func (b *Backend) seedMedium(ctx context.Context, m *machine, now, had *seedMark
 func (m *machine) seedDrive(now, had *seedMark) []types.BaseVirtualDeviceConfigSpec {
 	backing := &types.VirtualCdromIsoBackingInfo{VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: now.ISO}}
 	connected := &types.VirtualDeviceConnectInfo{StartConnected: true, Connected: m.power() == backends.Running, AllowGuestControl: true}
-	if had != nil && had.Device != 0 {
-		if drive, ok := m.devices().FindByKey(had.Device).(*types.VirtualCdrom); ok {
+	if had != nil && had.ISO != "" {
+		if drive, ok := m.devices().FindByKey(m.seedDevice(had.ISO)).(*types.VirtualCdrom); ok {
 			drive.Backing, drive.Connectable = backing, connected
-			now.Device = had.Device
 			return []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationEdit, Device: drive}}
 		}
 	}
