@@ -7,6 +7,9 @@ package inventory
 
 import (
 	"context"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -37,79 +40,140 @@ const (
 // Object is one object of the inventory.
 type Object struct {
 	Ref        types.ManagedObjectReference
-	Kind       Kind
-	Name       string
-	Path       string // inventory path, "/DC0/vm/team/web"
+	Kind       Kind   // "" for what VMs are not placed on by name: other folders, switches, stand-alone compute resources
+	Name       string // as people see it: "a/b" where vSphere stores "a%2fb"
+	Path       string // inventory path, "/DC0/vm/team/web", with vSphere's escapes in its names
 	Datacenter types.ManagedObjectReference
 }
+
+// lifetime is how long what was read is taken for true.
+const lifetime = 30 * time.Second
 
 // Inventory is what one connection sees. It is safe for parallel use.
 type Inventory struct {
 	conn     *conn.Conn
 	defaults Defaults
+
+	loading chan struct{} // held by who reads the inventory
+
+	mu     sync.Mutex
+	index  *Index
+	failed error     // of the last try, nil where it succeeded
+	tried  time.Time // when the last try began
 }
 
 // New returns the inventory of a connection. It calls nothing.
-func New(c *conn.Conn, d Defaults) *Inventory { return &Inventory{conn: c, defaults: d} }
-
-// Index is the inventory as it was at one moment.
-type Index struct {
-	objects map[types.ManagedObjectReference]Object
+func New(c *conn.Conn, d Defaults) *Inventory {
+	return &Inventory{conn: c, defaults: d, loading: make(chan struct{}, 1)}
 }
 
-// Index returns the inventory, not older than a few seconds unless nothing asks otherwise.
-func (i *Inventory) Index(ctx context.Context) (*Index, error) { return &Index{}, nil }
-
-// Object returns what ref points to; ok is false where the index does not have it.
-func (x *Index) Object(ref types.ManagedObjectReference) (o Object, ok bool) {
-	o, ok = x.objects[ref]
-	return o, ok
+// Index returns the inventory, at most half a minute old.
+func (i *Inventory) Index(ctx context.Context) (*Index, error) {
+	return i.since(ctx, time.Now().Add(-lifetime))
 }
 
-// Name is the name by which ref can be found again: its plain name where only one object of its kind has
-// it, else its path; the reference's value where it is not known.
-func (x *Index) Name(ref types.ManagedObjectReference) string { return ref.Value }
-
-// Spelling returns given where that names ref, else Name(ref): what a user wrote, a name or a path, is what is told back
-// as long as it is true.
-func (x *Index) Spelling(given string, ref types.ManagedObjectReference) string { return given }
-
-// Find returns the object of a kind that name names: a name, or an inventory path, absolute or relative to its kind's
-// root folder of the datacenter. None is NotFound with the names that come near, several
-// are a Conflict that lists their paths. Neither has an attribute yet: see backends.Error.At.
-func (i *Inventory) Find(ctx context.Context, kind Kind, name string) (Object, error) {
-	return Object{}, backends.Errorf(backends.NotFound, "find", string(kind)+` "`+name+`"`, "there is none")
+// Knowing returns the inventory with all of refs in it, read anew where what is remembered lacks one.
+func (i *Inventory) Knowing(ctx context.Context, refs ...types.ManagedObjectReference) (*Index, error) {
+	x, err := i.Index(ctx)
+	if err != nil || !slices.ContainsFunc(refs, func(r types.ManagedObjectReference) bool { return x.nodes[r] == nil }) {
+		return x, err
+	}
+	return i.newer(ctx, x)
 }
 
-// Place is where a VM goes.
-type Place struct {
-	Datacenter Object
-	Folder     Object
-	Pool       Object
-	Host       *Object // nil: the cluster's choice
-	Compute    Object  // cluster or stand-alone host of Pool
-	Datastore  *Object // for disks that name none; nil: none is the default and there are several
+// Forget drops what is remembered, so that the next question reads the inventory anew.
+func (i *Inventory) Forget() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.index = nil
 }
 
-// Place resolves a placement, with the provider's defaults and the only ones there are for what it leaves out. Errors
-// blame placement.host and so on, or name the setting of the provider block; what does not fit together (a host of another cluster) is Invalid.
-func (i *Inventory) Place(ctx context.Context, p backends.PlacementSpec) (Place, error) {
-	return Place{}, nil
+// newer returns an inventory that was read after old, which lacks something.
+func (i *Inventory) newer(ctx context.Context, old *Index) (*Index, error) {
+	return i.since(ctx, old.read.Add(1))
 }
 
-// Storage returns the datastore for a disk of a VM at p: the one that name names, of a datastore cluster the one with most
-// free space that the VM's hosts see, and p.Datastore where name is nil. needBytes, where known, lets one that lacks the space be Exhausted.
-func (i *Inventory) Storage(ctx context.Context, p Place, name *string, needBytes int64) (Object, error) {
-	return Object{}, nil
+// since returns an inventory that was read at that time or later. Those who
+// ask at the same time share one read.
+func (i *Inventory) since(ctx context.Context, at time.Time) (*Index, error) {
+	asked := time.Now()
+	if x := i.remembered(at); x != nil {
+		return x, nil
+	}
+	select {
+	case i.loading <- struct{}{}:
+		defer func() { <-i.loading }()
+	case <-ctx.Done():
+		return nil, backends.Wrap(ctx.Err(), "read the inventory", "")
+	}
+	if x := i.remembered(at); x != nil {
+		return x, nil
+	}
+	if err := i.failure(asked); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	x, err := i.load(ctx)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.failed, i.tried = err, start
+	if err != nil {
+		if ctx.Err() != nil { // it failed one caller, not the others
+			i.failed = nil
+		}
+		return nil, err
+	}
+	x.read = start
+	i.index = x
+	return x, nil
 }
 
-// NetworkBacking returns the network that name names (nil: the default) as a VM at p sees it, and the device backing that connects
-// an interface to it: standard port group, distributed port group or opaque network. vlan is the tag of its port group, 0 for none, -1 for a trunk or not known.
-func (i *Inventory) NetworkBacking(ctx context.Context, p Place, name *string) (o Object, backing types.BaseVirtualDeviceBackingInfo, vlan int64, err error) {
-	return Object{}, nil, 0, nil
+func (i *Inventory) remembered(since time.Time) *Index {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.index != nil && !i.index.read.Before(since) {
+		return i.index
+	}
+	return nil
 }
 
-// NetworkOf returns the name and VLAN of what a device backing is connected to.
-func (x *Index) NetworkOf(backing types.BaseVirtualDeviceBackingInfo) (o Object, vlan int64, ok bool) {
-	return Object{}, 0, false
+// failure is that of a try which began since then.
+func (i *Inventory) failure(since time.Time) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.tried.Before(since) {
+		return nil
+	}
+	return i.failed
 }
+
+// again calls ask with the inventory, and once more with a newer one where something was not
+// found, or was refused by what may have changed.
+func again[T any](ctx context.Context, i *Inventory, ask func(*Index) (T, error)) (T, error) {
+	asked := time.Now()
+	x, err := i.Index(ctx)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	got, err := ask(x)
+	old := asked.Sub(x.read)
+	switch backends.CodeOf(err) {
+	case backends.NotFound:
+		old += freshness
+	case backends.Invalid, backends.Exhausted, backends.Precondition:
+	default:
+		return got, err
+	}
+	if old < freshness {
+		return got, err
+	}
+	x, reread := i.newer(ctx, x)
+	if reread != nil {
+		return got, err
+	}
+	return ask(x)
+}
+
+// freshness is for how long a refusal that a host's or datastore's state gave is believed without another look.
+const freshness = 2 * time.Second
