@@ -1,0 +1,96 @@
+package vsphere_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/conn"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vcsim"
+)
+
+// TestConformance holds the driver to its catalogue on a simulated vCenter that is as strict as the real one.
+func TestConformance(t *testing.T) {
+	s := vcsim.Start(t, vcsim.Options{})
+	seed := s.Seed
+	backendtest.Run(t, backendtest.Harness{
+		New: func(t *testing.T) backends.Backend {
+			return connect(t, s, inventory.Defaults{
+				Datacenter: seed.Datacenter, Cluster: seed.Clusters[0], Datastore: seed.Datastores[0], Network: seed.Network,
+			})
+		},
+		Seed: backendtest.Seed{
+			Network: seed.Network, SecondNetwork: seed.SecondNetwork, VLANNetwork: seed.VLANPortGroup, DistributedNetwork: seed.PortGroup,
+			StaticIPv4: "192.168.77.5/24", StaticGateway: "192.168.77.1",
+			Storage: seed.Datastores[0], SecondStorage: seed.Datastores[1],
+			Template: seed.Template, Host: seed.Hosts[0][0], SecondHost: seed.Hosts[0][1],
+			ResourcePool: seed.Pool, Folder: seed.Folder, StoragePolicy: seed.Policy,
+			LibraryItem: seed.Library + "/" + seed.LibraryOVF,
+			MissingVM:   "vm-999999",
+		},
+		BootImage: importGuest,
+		Timeout:   30 * time.Second,
+	})
+}
+
+// TestConformanceESXi does the same for a stand-alone host, which can do less.
+func TestConformanceESXi(t *testing.T) {
+	s := vcsim.Start(t, vcsim.Options{ESXi: true})
+	seed := s.Seed
+	backendtest.Run(t, backendtest.Harness{
+		New: func(t *testing.T) backends.Backend {
+			return connect(t, s, inventory.Defaults{Datastore: seed.Datastores[0], Network: seed.Network})
+		},
+		Seed: backendtest.Seed{
+			Network: seed.Network, SecondNetwork: seed.SecondNetwork,
+			StaticIPv4: "192.168.77.5/24", StaticGateway: "192.168.77.1",
+			Storage: seed.Datastores[0], SecondStorage: seed.Datastores[1],
+			ResourcePool: seed.Pool, MissingVM: "999999",
+		},
+		BootImage: importGuest,
+		Timeout:   30 * time.Second,
+	})
+}
+
+// connect opens the driver on a simulator.
+func connect(t *testing.T, s *vcsim.Server, d inventory.Defaults) backends.Backend {
+	t.Helper()
+	b, err := vsphere.Open(t.Context(), vsphere.Config{
+		Config:   conn.Config{Endpoint: s.Endpoint(), Username: s.Username(), Password: s.Password(), CACertificate: s.CACertificate()},
+		Defaults: d,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// guestSize is what the pretended guest's disk holds.
+const guestSize = 1 << 20
+
+// importGuest brings an image whose guest the simulator pretends to run.
+func importGuest(t *testing.T, b backends.Backend) string {
+	t.Helper()
+	disk := make([]byte, guestSize)
+	copy(disk, "PRETENDED GUEST")
+	image, err := b.ImportImage(t.Context(), backends.ImageSpec{Name: "pretended", Kind: "disk"}, backends.ImageSource{
+		Open: func(context.Context) (*backends.Content, error) {
+			return &backends.Content{Reader: io.NopCloser(bytes.NewReader(disk)), Format: "raw", Size: guestSize, VirtualSize: guestSize}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.DeleteImage(context.WithoutCancel(t.Context()), image.ID); err != nil {
+			t.Errorf("delete the image: %v", err)
+		}
+	})
+	return image.ID
+}
