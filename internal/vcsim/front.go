@@ -94,10 +94,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 func (s *Server) forward(w http.ResponseWriter, r *http.Request, q *request) {
 	rest := strings.HasPrefix(r.URL.Path, "/rest") || strings.HasPrefix(r.URL.Path, "/api")
 	if rest && !s.authorized(r) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = io.WriteString(w, `{"type":"com.vmware.vapi.std.errors.unauthenticated","value":{"messages":[]}}`)
+		writeREST(w, http.StatusUnauthorized, "unauthenticated", "Authentication required.")
 
+		return
+	}
+
+	if rest && !s.options.Lax && s.refuseREST(w, r, q.body) {
 		return
 	}
 

@@ -8,6 +8,7 @@ import (
 	pbmtypes "github.com/vmware/govmomi/pbm/types"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -39,7 +40,26 @@ func newPolicies(s *Server) *policies {
 	r.Put(&policyProfiles{ManagedObjectReference: profileManager, server: s, profiles: profiles})
 	r.Put(&policyPlacement{ManagedObjectReference: placementSolver, server: s, gold: profiles[1].ProfileId.UniqueId})
 
+	if !s.options.Lax {
+		r.Handler = s.policyHandler
+	}
+
 	return &policies{registry: r}
+}
+
+// policyHandler refuses those who may not see policies.
+func (s *Server) policyHandler(_ *simulator.Context, m *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+	const privilege = "StorageProfile.View"
+
+	if m.Name == "PbmRetrieveServiceContent" || !s.denied(privilege, types.ManagedObjectReference{}) {
+		return nil, nil //nolint:nilnil // Nobody else answers.
+	}
+
+	root := s.service.Context.Map.Get(types.ManagedObjectReference{Type: "ServiceInstance", Value: "ServiceInstance"}).Reference()
+	f := &types.NoPermission{Object: &root, PrivilegeId: privilege}
+	f.FaultCause = because("Permission to perform this operation was denied.")
+
+	return nil, f
 }
 
 // profile returns a policy whose rule is a tag.

@@ -40,6 +40,15 @@ func (*roster) Reference() types.ManagedObjectReference {
 
 // PutObject is told of an object that is new or has moved.
 func (l *roster) PutObject(_ *simulator.Context, obj mo.Reference) {
+	if snap, ok := obj.(*simulator.VirtualMachineSnapshot); ok {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+
+		l.entries[snap.Self] = entry{parent: snap.Vm}
+
+		return
+	}
+
 	e, ok := obj.(mo.Entity)
 	if !ok {
 		return

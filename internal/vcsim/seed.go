@@ -205,15 +205,8 @@ func (e *estate) result(task *object.Task, err error) (types.ManagedObjectRefere
 	return ref, nil
 }
 
-// wait waits for a task by its object, which is faster than by the API.
-func (e *estate) wait(task *object.Task) (types.TaskInfo, error) {
-	info, err := task.WaitForResult(e.ctx, nil)
-	if err != nil {
-		return types.TaskInfo{}, err
-	}
-
-	return *info, nil
-}
+// wait waits for a task.
+func (e *estate) wait(task *object.Task) (types.TaskInfo, error) { return e.server.wait(task.Reference()) }
 
 // pools makes the nested pools under the root.
 func (e *estate) pools(root *object.ResourcePool) error {
