@@ -94,17 +94,22 @@ func (i *Inventory) loadVLANs(ctx context.Context, x *Index) {
 	if len(ask) == 0 {
 		return
 	}
-	spec := types.PropertyFilterSpec{PropSet: []types.PropertySpec{{Type: "HostSystem", PathSet: []string{"config.network.portgroup"}}}}
+	spec := types.PropertyFilterSpec{PropSet: []types.PropertySpec{
+		{Type: "HostSystem", PathSet: []string{"configManager.networkSystem"}},
+		{Type: "HostNetworkSystem", PathSet: []string{"networkInfo.portgroup"}},
+	}}
+	step := &types.TraversalSpec{Type: "HostSystem", Path: "configManager.networkSystem"}
 	for _, host := range ask {
-		spec.ObjectSet = append(spec.ObjectSet, types.ObjectSpec{Obj: host})
+		spec.ObjectSet = append(spec.ObjectSet, types.ObjectSpec{Obj: host, SelectSet: []types.BaseSelectionSpec{step}})
 	}
 	answers, err := i.retrieve(ctx, spec)
 	if err != nil {
 		return
 	}
-	for host, p := range answers {
+	for _, host := range ask {
+		system := answers[get[reference](answers[host], "configManager.networkSystem")]
 		vlans := map[string]int64{}
-		for _, g := range get[types.ArrayOfHostPortGroup](p, "config.network.portgroup").HostPortGroup {
+		for _, g := range get[types.ArrayOfHostPortGroup](system, "networkInfo.portgroup").HostPortGroup {
 			vlans[g.Spec.Name] = int64(g.Spec.VlanId)
 		}
 		x.setVLANs(host, vlans)

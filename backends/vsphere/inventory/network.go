@@ -115,9 +115,7 @@ func (i *Inventory) NetworkBacking(ctx context.Context, p Place, name *string) (
 
 // network is the one that is asked for, else the provider's, the only one, or that which every ESXi comes with.
 func (x *Index) network(p Place, name *string) (*node, error) {
-	sees := func(n *node) bool {
-		return n.Datacenter == p.Datacenter.Ref && x.seen(p, func(h *node) bool { return h.networks[n.Ref] })
-	}
+	sees := func(n *node) bool { return n.Datacenter == p.Datacenter.Ref && x.reachable(p, n) == nil }
 	if name != nil {
 		return x.find(*name, sees, Network)
 	}
@@ -157,11 +155,10 @@ func (x *Index) reachable(p Place, n *node) error {
 			where = append(where, h.Name)
 		}
 	}
-	elsewhere := ""
-	if len(where) > 0 {
-		elsewhere = ", but on " + quoted(where)
+	if len(where) == 0 { // not known of any: vSphere decides
+		return nil
 	}
-	return refusal(backends.Invalid, "", "network %q is not on %s%s", n.Name, p.hosts(), elsewhere).
+	return refusal(backends.Invalid, "", "network %q is not on %s, but on %s", n.Name, p.hosts(), quoted(where)).
 		Advise("Choose a network of that host, or place the VM on a host that has this one.")
 }
 
