@@ -18,6 +18,8 @@ import (
 // Server is one simulated vCenter or stand-alone host, with a listener of its
 // own. Several may run in one process.
 type Server struct {
+	extras
+
 	// Seed names what the estate holds.
 	Seed Seed
 
@@ -150,6 +152,7 @@ func (s *Server) build() error {
 	}
 
 	if !s.options.Lax {
+		s.attach()
 		registry.Handler = s.handle
 	}
 
@@ -205,6 +208,7 @@ func (s *Server) Close() {
 
 	close(s.faults.released)
 	s.stop()
+	s.detach()
 
 	if s.inner != nil {
 		s.inner.CloseClientConnections()

@@ -21,7 +21,8 @@ type VirtualMachine struct {
 // machine is what the server remembers of a virtual machine beyond what the
 // API shows. It lives until the machine is destroyed or unregistered.
 type machine struct {
-	mu sync.Mutex
+	mu    sync.Mutex
+	guest guestState
 }
 
 // machine returns what the server remembers of the virtual machine.
