@@ -35,7 +35,7 @@ func (d *differ) guest(from, to *VMSpec) {
 	}
 }
 
-// sameCustomization compares what a guest is told. Passwords that have a version are
+// sameCustomization compares what a guest is told. Secrets that have a version are
 // known by that only.
 func sameCustomization(from, to *Customization) bool {
 	if from == nil || from.Windows == nil || to.Windows == nil {
@@ -46,6 +46,7 @@ func sameCustomization(from, to *Customization) bool {
 	if tw.PasswordVersion != nil {
 		fw.AdminPassword, tw.AdminPassword = "", ""
 		fw.DomainPassword, tw.DomainPassword = "", ""
+		fw.ProductKey, tw.ProductKey = "", ""
 	}
 	if !slices.Equal(fw.RunOnce, tw.RunOnce) {
 		return false

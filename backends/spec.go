@@ -206,13 +206,13 @@ type Customization struct {
 type WindowsCustomization struct {
 	Organization string
 	FullName     string
-	ProductKey   string // secret
+	ProductKey   string // secret, and kept like a password
 	Workgroup    string
 	JoinDomain   string // Active Directory, by DomainAdmin
 	DomainAdmin  string
-	// AdminPassword, of the local administrator, and DomainPassword, of DomainAdmin, are
-	// write-only where PasswordVersion is set: Diff then compares that. Secret; a driver
-	// tells neither back.
+	// AdminPassword, of the local administrator, DomainPassword, of DomainAdmin, and ProductKey
+	// are write-only where PasswordVersion is set: Diff then compares that. Secret; a driver
+	// tells none of them back.
 	AdminPassword   string
 	DomainPassword  string
 	PasswordVersion *int64

@@ -32,6 +32,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 	spec := plan.Spec()
 	withUserData(spec, config)
 	withPassword(spec, config)
+	config.Customization.Secrets(spec)
 	spec.CreateToken = uuid.NewString()
 	clone, err := r.origin.clone(ctx, b, plan, spec)
 	if err != nil {

@@ -25,7 +25,7 @@ func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, 
 	s.ancestor(ctx, from)
 	for _, c := range changes {
 		if disk, ok := c.To.(backends.Disk); ok && c.Action == backends.Add && disk.Volume != nil {
-			s.volume(ctx, c.Path.Attr("volume"), *disk.Volume)
+			s.volume(ctx, c.Path.Attr("volume"), *disk.Volume, deref(disk.Shared))
 		}
 		want, ok := c.To.(string)
 		if !ok || want == "" {
@@ -87,7 +87,10 @@ func (s stock) network(ctx context.Context, at backends.Path, want string) {
 }
 
 func (s stock) among(at backends.Path, what, want string, names []string) {
-	if slices.Contains(names, want) {
+	fits := func(name string) bool {
+		return name == want || s.kind == backends.VSphere && strings.HasSuffix(want, "/"+name) // an inventory path
+	}
+	if slices.ContainsFunc(names, fits) {
 		return
 	}
 	quoted := make([]string, len(names))
@@ -125,14 +128,14 @@ func (s stock) ancestor(ctx context.Context, a ancestor) {
 }
 
 // volume checks a disk that is to be attached.
-func (s stock) volume(ctx context.Context, at backends.Path, id string) {
+func (s stock) volume(ctx context.Context, at backends.Path, id string, shared bool) {
 	disk, missing := s.Volume(ctx, id)
 	if missing {
 		s.warn(at, "No such disk", "%s has no disk %q now. The apply fails unless it is made before the VM. "+
 			"A disk's id is what virtrigaud_disk has as id.", s.kind, id)
 		return
 	}
-	if vm, held := s.Holder(ctx, disk); held {
+	if vm, held := s.Holder(ctx, disk); held && !shared {
 		s.warn(at, "Another VM has this disk", "Disk %q is attached to VM %q (id %s) now, which is not in this state. The apply waits a while for that VM to let go of it, and fails if it does not.",
 			id, vm.Name, vm.ID)
 	}

@@ -129,6 +129,11 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 			return tfx.Clear // a secret that became write-only must not stay in state
 		case p == "cpu.max_cores" && altered("cpu", "cores"), p == "memory.max_mib" && altered("memory", "size_mib"):
 			return tfx.Renew // by default it follows the size
+		case p == "cpu.hot_add" && altered("cpu", "max_cores"), p == "memory.hot_add" && altered("memory", "max_mib"):
+			return tfx.Renew // a maximum may need it
+		case p.Generic() == "disks.slot" && altered("disks", p.Steps()[1].Name, "bus"),
+			p.Generic() == "networks.vlan" && altered("networks", p.Steps()[1].Name, "network"):
+			return tfx.Renew // it belongs to the other
 		case p.Generic() == "disks.volume" && exchanged[p.Steps()[1].Name]:
 			return released(config, p.Steps()[1].Name)
 		case ofTheDisk(p) && exchanged[p.Steps()[1].Name]:

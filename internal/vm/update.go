@@ -33,6 +33,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	if step.changesPassword() {
 		withPassword(step.to, config)
 	}
+	config.Customization.Secrets(step.to)
 	id := backends.ID(deref(prior.ID))
 	if step.touches() {
 		if err := machine.Apply(ctx, b, id, step.update(plan)); err != nil {

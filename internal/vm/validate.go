@@ -38,6 +38,7 @@ func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConf
 	v.sizes()
 	v.console()
 	v.wait(attribute(req.Config.Raw, "networks").IsFullyKnown())
+	v.bootOrder()
 	for _, p := range cloudinit.Validate(wellFormed(m.Spec())) {
 		if p.Warning {
 			resp.Diagnostics.AddAttributeWarning(tfx.Path(p.Path), "The guest may not do what this says", p.Text)
@@ -172,6 +173,20 @@ func (v validation) firmware(known bool) {
 		return
 	}
 	v.errorf(path.Root("secure_boot"), "Secure boot needs UEFI", `secure_boot = true needs firmware = "uefi".`)
+}
+
+// bootOrder checks names against the keys that are configured, where both kinds are.
+func (v validation) bootOrder() {
+	if v.m.VSphere == nil || v.m.Disks == nil || v.m.Networks == nil {
+		return
+	}
+	for i, name := range v.m.VSphere.BootOrder {
+		_, disk := v.m.Disks[name]
+		_, network := v.m.Networks[name]
+		if !disk && !network && name != "cdrom" {
+			v.errorf(path.Root("vsphere").AtName("boot_order").AtListIndex(i), "Nothing to boot from", `%q is no key of disks or networks, and not "cdrom".`, name)
+		}
+	}
 }
 
 func (v validation) wait(networksKnown bool) {

@@ -27,6 +27,8 @@ type Disk struct {
 	KeepOnDestroy *bool   `tfsdk:"keep_on_destroy"`
 	IOPSLimit     *int64  `tfsdk:"iops_limit"`
 	ThroughputMiB *int64  `tfsdk:"throughput_mib"`
+	Slot          *string `tfsdk:"slot"`
+	Shared        *bool   `tfsdk:"shared"`
 	Volume        *string `tfsdk:"volume"`
 	Device        *string `tfsdk:"device"`
 	Path          *string `tfsdk:"path"`
@@ -48,15 +50,15 @@ func disksAttribute() schema.Attribute {
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"size_gib": integer("Size, in GiB, at least 1. Default for `root`: the image's. It grows while the VM runs; shrinking is refused at plan. "+
 				"The file system in the guest is grown by the guest, which cloud images do for `root` at boot.", int64validator.Between(1, mostGiB)),
-			"storage":      text("Storage, pool or datastore that holds the disk. Default: `placement.storage`, then the provider's. Fixed at creation.", stringvalidator.LengthAtLeast(1)),
+			"storage":      text("Storage, pool or datastore that holds the disk; on vSphere a datastore or a datastore cluster. Default: `placement.storage`, then the provider's. Fixed at creation, except on a vCenter, which moves the disk while the VM runs.", stringvalidator.LengthAtLeast(1)),
 			"provisioning": text("`thin` takes space as it is written, `thick` takes all at once, `eager_zeroed` also writes it. Default: the hypervisor's. Fixed at creation.", oneOf("thin", "thick", "eager_zeroed")),
-			"format":       text("Format on the storage: `qcow2`, `raw` or `vmdk`. Default: the hypervisor's. Fixed at creation.", oneOf("qcow2", "raw", "vmdk")),
-			"policy":       text("Storage policy, on hypervisors that have such. Fixed at creation.", stringvalidator.LengthAtLeast(1)),
-			"bus":          text("Bus that the guest finds the disk on: `virtio`, `scsi`, `sata`, `ide` or `nvme`. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "scsi", "sata", "ide", "nvme")),
-			"cache":        text("How the host caches: `none`, `writeback`, `writethrough`, `directsync` or `unsafe`. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("none", "writeback", "writethrough", "directsync", "unsafe")),
-			"discard":      flag("Hand the guest's discards to the storage, which gives back the space. Default: the hypervisor's. Changing it restarts a running VM."),
-			"ssd":          flag("Tell the guest that the disk does not rotate. Default: the hypervisor's. Changing it restarts a running VM."),
-			"iothread":     flag("Serve the disk from a thread of its own. Default: the hypervisor's. Changing it restarts a running VM."),
+			"format":       text("Format on the storage: `qcow2`, `raw` or `vmdk`, which is vSphere's only one. Default: the hypervisor's. Fixed at creation.", oneOf("qcow2", "raw", "vmdk")),
+			"policy":       text("Storage policy by its name, on hypervisors that have such: vSphere with a vCenter, which changes it in place; elsewhere the plan refuses it.", stringvalidator.LengthAtLeast(1)),
+			"bus":          text("Bus that the guest finds the disk on: `virtio`, `scsi`, `sata`, `ide` or `nvme`. libvirt has no `nvme`, vSphere no `virtio`. Default: the hypervisor's; on vSphere `scsi`. Changing it restarts a running VM.", oneOf("virtio", "scsi", "sata", "ide", "nvme")),
+			"cache":        text("How the host caches: `none`, `writeback`, `writethrough`, `directsync` or `unsafe`. vSphere leaves that to the datastore and refuses it. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("none", "writeback", "writethrough", "directsync", "unsafe")),
+			"discard":      flag("Hand the guest's discards to the storage, which gives back the space. vSphere does so for thin disks by itself and refuses it. Default: the hypervisor's. Changing it restarts a running VM."),
+			"ssd":          flag("Tell the guest that the disk does not rotate. vSphere has it in `vsphere.extra_config` only. Default: the hypervisor's. Changing it restarts a running VM."),
+			"iothread":     flag("Serve the disk from a thread of its own. vSphere has none to give and refuses it. Default: the hypervisor's. Changing it restarts a running VM."),
 			"keep_on_destroy": schema.BoolAttribute{
 				MarkdownDescription: "Detach the disk instead of deleting it when the VM is destroyed or the disk is removed from the configuration. " +
 					"What is kept must then be deleted by hand. Default: false.",
@@ -66,6 +68,10 @@ func disksAttribute() schema.Attribute {
 				"Default: no limit at creation, later as it is. Changed in place.", int64validator.Between(0, mostIOPS)),
 			"throughput_mib": integer("Most that is read and written together, in MiB a second; 0 is no limit, and takes away one that is there. "+
 				"Default: no limit at creation, later as it is. Changed in place. vSphere limits operations only and refuses it.", int64validator.Between(0, mostMiB)),
+			"slot": text("Place on the bus, as `CONTROLLER:UNIT` such as `1:0`. vSphere has it; where the hypervisor has no such places the plan refuses it. Default: the hypervisor's choice. Changing it restarts a running VM.",
+				matches(`^[0-9]:([0-9]|[1-9][0-9]{1,2})$`, "must be a controller and a unit, such as 1:0")),
+			"shared": flag("Let several VMs write to the disk at once; each of them sets it, and the guests need a file system or database for that. It goes with `volume`, for each VM but the one that makes the disk. " +
+				"On vSphere the disk is `eager_zeroed`; where the hypervisor has no such disks the plan refuses it. Default: false. Changing it restarts a running VM."),
 			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, its size and storage are its own, and snapshots leave it out. Where another VM has it, creation and change wait for up to 90 s until that one has let go, so that one apply hands a disk to the VM's successor. With `size_gib` in its place the volume is detached and a new disk is made.",
 				stringvalidator.LengthAtLeast(1),
 				stringvalidator.ConflictsWith(sibling("size_gib"), sibling("storage"), sibling("provisioning"), sibling("format"), sibling("policy"), sibling("keep_on_destroy"))),
@@ -88,6 +94,7 @@ func expandDisks(m map[string]*Disk) map[string]backends.Disk {
 			SizeGiB: d.SizeGiB, Storage: d.Storage, Provisioning: d.Provisioning, Format: d.Format, Policy: d.Policy,
 			Bus: d.Bus, Cache: d.Cache, Discard: d.Discard, SSD: d.SSD, IOThread: d.IOThread,
 			KeepOnDestroy: d.KeepOnDestroy, IOPSLimit: d.IOPSLimit, ThroughputMiB: d.ThroughputMiB, Volume: d.Volume,
+			Slot: d.Slot, Shared: d.Shared,
 		}
 	}
 	return out
@@ -105,7 +112,7 @@ func flattenDisks(vm *backends.VM, prior map[string]*Disk) map[string]*Disk {
 			Format: or(d.Format, p.Format), Policy: or(d.Policy, p.Policy), Bus: or(d.Bus, p.Bus), Cache: or(d.Cache, p.Cache),
 			Discard: or(d.Discard, p.Discard), SSD: or(d.SSD, p.SSD), IOThread: or(d.IOThread, p.IOThread),
 			KeepOnDestroy: or(or(d.KeepOnDestroy, p.KeepOnDestroy), new(bool)), Volume: or(d.Volume, p.Volume),
-			IOPSLimit: orNone(d.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB),
+			IOPSLimit: orNone(d.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB), Slot: or(d.Slot, p.Slot), Shared: or(d.Shared, p.Shared),
 			Device: or(some(status.Device), p.Device), Path: or(some(status.Path), p.Path),
 		}
 	}

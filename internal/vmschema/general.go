@@ -45,11 +45,11 @@ func generalAttributes() map[string]schema.Attribute {
 		"firmware": text("Firmware: `bios` or `uefi`. Default: the hypervisor's. Changing it restarts a running VM, and the guest must be able to boot from the other.",
 			oneOf("bios", "uefi")),
 		"secure_boot":           flag("Verify the guest's boot loader. Needs `firmware = \"uefi\"`. Default: false."),
-		"tpm":                   flag("Give the guest a TPM 2.0 of its own. On libvirt swtpm emulates it. Default: false."),
+		"tpm":                   flag("Give the guest a TPM 2.0 of its own. On libvirt swtpm emulates it; vSphere needs `firmware = \"uefi\"` and a key provider in vCenter. Default: false."),
 		"nested_virtualization": flag("Let the guest run VMs itself. Default: the hypervisor's."),
 		"watchdog": text("What a watchdog does when the guest stops feeding it: `reset`, `poweroff`, `pause`, or `none` for the device alone; `\"\"` takes the device away. "+
-			"The guest needs a service that feeds it. Default: no watchdog. Changing it restarts a running VM.", oneOf("reset", "poweroff", "pause", "none", "")),
-		"rng": flag("A device through which the host gives the guest random numbers (virtio-rng), so that a fresh guest need not wait for them at boot. Default: the hypervisor's; on libvirt true. Changing it restarts a running VM."),
+			"The guest needs a service that feeds it. vSphere has none and refuses it. Default: no watchdog. Changing it restarts a running VM.", oneOf("reset", "poweroff", "pause", "none", "")),
+		"rng": flag("A device through which the host gives the guest random numbers (virtio-rng), so that a fresh guest need not wait for them at boot. vSphere has none and refuses it. Default: the hypervisor's; on libvirt true. Changing it restarts a running VM."),
 	}
 }
 

@@ -29,11 +29,11 @@ func memoryAttribute() schema.Attribute {
 		"hot_add": flag("Let memory grow by modules that are plugged into the running VM. It then has slots for them, which vSphere and Proxmox VE want to know in advance. " +
 			"On libvirt `true` plugs modules of whole 128 MiB and takes none back without a restart, and `false` gives and takes memory through the balloon below `max_mib`, with which the guest must cooperate. " +
 			"Default: the hypervisor's; on libvirt false. Changing it restarts a running VM."),
-		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. libvirt takes all of the VM's memory from the host when it starts, whatever the number, or none at 0. Default: none.",
+		"reservation_mib": integer("Memory that the host keeps for the VM, in MiB. As much as `size_mib` is all of it, which is then locked to the host. libvirt takes all of the VM's memory from the host when it starts, whatever the number, or none at 0. Default: none.",
 			int64validator.Between(0, mostMiB)),
 		"limit_mib":  integer("Most memory of the host that the VM may use, in MiB. Changed in place; 0 takes the limit away. Default: no limit.", int64validator.AtLeast(0)),
 		"shares":     integer("Weight against other VMs when memory is short. libvirt cannot weigh memory and refuses it. 0 is the hypervisor's own. Default: the hypervisor's.", int64validator.AtLeast(0)),
-		"ballooning": flag("Give the guest a balloon device through which the host takes unused memory back. Default: the hypervisor's."),
+		"ballooning": flag("Give the guest a balloon device through which the host takes unused memory back. On vSphere it is a part of the guest's tools, so the plan refuses it. Default: the hypervisor's."),
 	})
 }
 

@@ -56,24 +56,24 @@ func networksAttribute() schema.Attribute {
 		Optional: true, Computed: true,
 		Validators: []validator.Map{stableKey, mapvalidator.NoNullValues(), mapvalidator.SizeAtMost(32)},
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-			"network": text("Network, port group or bridge to connect to. libvirt also takes `bridge:NAME`, `direct:DEVICE` (macvtap) and `ovs:BRIDGE`. Default: the provider's. Changed in place.",
+			"network": text("Network, port group or bridge to connect to. libvirt also takes `bridge:NAME`, `direct:DEVICE` (macvtap) and `ovs:BRIDGE`; vSphere takes a port group's name or inventory path. Default: the provider's. Changed in place.",
 				stringvalidator.LengthAtLeast(1)),
-			"vlan":  integer("VLAN tag, 1 to 4094; 0 is no tag, and takes away one that is there. Default: untagged at creation, later as it is. libvirt needs an Open vSwitch bridge for it, and a restart to change it.", int64validator.Between(0, 4094)),
-			"model": text("Device that the guest sees: `virtio`, `e1000`, `e1000e`, `rtl8139` or `vmxnet3`. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")),
+			"vlan":  integer("VLAN tag, 1 to 4094; 0 is no tag, and takes away one that is there. Default: untagged at creation, later as it is. libvirt needs an Open vSwitch bridge for it, and a restart to change it; on vSphere the tag is the port group's, and one that `network` does not carry is refused.", int64validator.Between(0, 4094)),
+			"model": text("Device that the guest sees: `virtio`, `e1000`, `e1000e`, `rtl8139` or `vmxnet3`. vSphere has `vmxnet3`, `e1000e` and `e1000`, libvirt the others. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")),
 			"mac": schema.StringAttribute{
 				MarkdownDescription: "MAC address, such as `52:54:00:12:34:56`; letter case means nothing. Default: one that the hypervisor chooses and that is then kept. Changing it restarts a running VM.",
 				Optional:            true, Computed: true, CustomType: hwtypes.MACAddressType{},
 				Validators: []validator.String{matches(`^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$`, "must be six pairs of hexadecimal digits, such as 52:54:00:12:34:56")},
 			},
-			"mtu":       integer("MTU, in bytes, 68 to 65535. Default: the network's. Changing it restarts a running VM.", int64validator.Between(68, 65535)),
+			"mtu":       integer("MTU, in bytes, 68 to 65535. vSphere has it on the switch only and refuses it. Default: the network's. Changing it restarts a running VM.", int64validator.Between(68, 65535)),
 			"connected": flag("Whether the cable is plugged. Changed in place. Default: true."),
 			"order": integer("Position among the interfaces, from 0. Default: in the order of their names. Changing it restarts a running VM.",
 				int64validator.Between(0, 31)),
-			"bandwidth_mbps": integer("Most that the interface sends and receives, each way, in Mbit/s (10^6 bits a second); 0 is no limit, and takes away one that is there. "+
+			"bandwidth_mbps": integer("Most that the interface sends and receives, each way, in Mbit/s (10^6 bits a second); 0 is no limit, and takes away one that is there. vSphere has it on port groups only and refuses it. "+
 				"Default: no limit at creation, later as it is. Changed in place.", int64validator.Between(0, 1_000_000)),
-			"ipv4": ipAttribute("Static IPv4 configuration, which cloud-init sets in the guest at its first boot. Unset: DHCP.", "10.0.0.5/24", "10.0.0.1",
+			"ipv4": ipAttribute("Static IPv4 configuration, which cloud-init, or `customization` on vSphere, sets in the guest at its first boot. Unset: DHCP.", "10.0.0.5/24", "10.0.0.1",
 				cidrtypes.IPv4PrefixType{}, iptypes.IPv4AddressType{}),
-			"ipv6": ipAttribute("Static IPv6 configuration, which cloud-init sets in the guest at its first boot. Unset: router advertisements.", "2001:db8::5/64", "2001:db8::1",
+			"ipv6": ipAttribute("Static IPv6 configuration, which cloud-init, or `customization` on vSphere, sets in the guest at its first boot. Unset: router advertisements.", "2001:db8::5/64", "2001:db8::1",
 				cidrtypes.IPv6PrefixType{}, iptypes.IPv6AddressType{}),
 			"ip_addresses": schema.ListAttribute{
 				MarkdownDescription: "Addresses that the guest agent or the hypervisor reports for this interface, IPv4 first, without link-local ones. Empty while the VM does not run.",

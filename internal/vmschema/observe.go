@@ -39,6 +39,8 @@ func observeOne(a schema.Attribute) dschema.Attribute {
 		return dschema.BoolAttribute{MarkdownDescription: doc, Computed: true, Sensitive: secret}
 	case schema.ListAttribute:
 		return dschema.ListAttribute{MarkdownDescription: doc, Computed: true, Sensitive: secret, ElementType: a.ElementType}
+	case schema.MapAttribute:
+		return dschema.MapAttribute{MarkdownDescription: doc, Computed: true, Sensitive: secret, ElementType: a.ElementType}
 	case schema.SetAttribute:
 		return dschema.SetAttribute{MarkdownDescription: doc, Computed: true, Sensitive: secret, ElementType: a.ElementType}
 	case schema.SingleNestedAttribute:

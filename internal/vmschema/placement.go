@@ -20,10 +20,10 @@ type Placement struct {
 func placementAttribute() schema.Attribute {
 	named := stringvalidator.LengthAtLeast(1)
 	return object("Where the VM lives. What is unset is the hypervisor's to choose, and a VM that the hypervisor moves is no difference.", map[string]schema.Attribute{
-		"host":          text("Host that the VM runs on. Another host migrates the VM, live where it runs. libvirt manages one host and refuses it.", named),
-		"cluster":       text("Cluster that the VM runs in.", named),
-		"resource_pool": text("Resource pool that the VM's processors and memory are taken from.", named),
-		"folder":        text("Folder that the VM is shown in.", named),
+		"host":          text("Host that the VM runs on. Another host migrates the VM, live where it runs. libvirt and a stand-alone ESXi host are one host and refuse it.", named),
+		"cluster":       text("Cluster that the VM runs in; another one migrates it.", named),
+		"resource_pool": text("Resource pool that the VM's processors and memory are taken from. Changed in place.", named),
+		"folder":        text("Folder that the VM is shown in, as a path such as `team/web` on vSphere. Changed in place.", named),
 		"storage":       text("Storage for disks that name none. Default: the provider's.", named),
 		"pool":          text("Pool of VMs for permissions and backup, on Proxmox VE.", named),
 	})

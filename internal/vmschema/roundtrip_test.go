@@ -65,6 +65,10 @@ func whole(keep func(string) bool) *backends.VMSpec {
 		spec.Console.Password = nil // write-only: never read back
 	}
 	spec.Settings = model.settings()
+	if spec.Customization != nil && spec.Customization.Windows != nil { // likewise
+		w := spec.Customization.Windows
+		w.AdminPassword, w.DomainPassword, w.ProductKey = "", "", ""
+	}
 	if spec.CloudInit != nil && spec.CloudInit.UserDataVersion != nil {
 		spec.CloudInit.UserData = nil // write-only: never read back
 	}

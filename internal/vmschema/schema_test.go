@@ -189,7 +189,7 @@ func TestEveryAttributeIsDescribed(t *testing.T) {
 // What is not configured is the hypervisor's: a number or switch that is
 // optional and not computed would fight its default.
 func TestOptionalNumbersAreComputed(t *testing.T) {
-	inputs := map[string]bool{"cloud_init.user_data_wo_version": true, "console.password_wo_version": true, "shutdown.force": true, "wait_for.agent": true, "wait_for.ipv4": true}
+	inputs := map[string]bool{"cloud_init.user_data_wo_version": true, "console.password_wo_version": true, "customization.windows.secrets_wo_version": true, "customization.windows.auto_logon_count": true, "shutdown.force": true, "wait_for.agent": true, "wait_for.ipv4": true}
 	for path, a := range attributes("", Attributes(t.Context(), Define)) {
 		switch a.(type) {
 		case schema.Int64Attribute, schema.BoolAttribute:
@@ -204,13 +204,16 @@ func TestSecretsAreSensitive(t *testing.T) {
 	all := attributes("", Attributes(t.Context(), Define))
 	for _, path := range []string{
 		"cloud_init.user_data", "cloud_init.user_data_wo", "cloud_init.vendor_data", "cloud_init.users.password_hash",
-		"customization.windows.admin_password", "customization.windows.product_key", "console.password_wo",
+		"customization.windows.admin_password_wo", "customization.windows.domain_admin_password_wo", "customization.windows.product_key_wo", "console.password_wo",
 	} {
 		if a, ok := all[path]; !ok || !a.IsSensitive() {
 			t.Errorf("%s is not sensitive", path)
 		}
 	}
-	for _, path := range []string{"cloud_init.user_data_wo", "console.password_wo"} {
+	for _, path := range []string{
+		"cloud_init.user_data_wo", "console.password_wo",
+		"customization.windows.admin_password_wo", "customization.windows.domain_admin_password_wo", "customization.windows.product_key_wo",
+	} {
 		if !all[path].IsWriteOnly() {
 			t.Errorf("%s is not write-only", path)
 		}

@@ -23,6 +23,7 @@ type Common struct {
 	DRS              *DRS                   `tfsdk:"drs"`
 	HostDevices      map[string]*HostDevice `tfsdk:"host_devices"`
 	Libvirt          *Libvirt               `tfsdk:"libvirt"`
+	VSphere          *VSphere               `tfsdk:"vsphere"`
 	PowerState       *string                `tfsdk:"power_state"`
 	Observed
 }
@@ -62,12 +63,13 @@ func commonAttributes() map[string]schema.Attribute {
 		"placement":    placementAttribute(),
 		"host_devices": hostDevicesAttribute(),
 		"libvirt":      libvirtAttribute(),
+		"vsphere":      vsphereAttribute(),
 	}
 	maps.Copy(all, generalAttributes())
 	maps.Copy(all, availabilityAttributes())
 	maps.Copy(all, observedAttributes())
 	all["power_state"] = powerAttributes()["power_state"]
-	noticeEmpty(all, "cpu", "memory", "placement", "high_availability", "drs", "libvirt")
+	noticeEmpty(all, "cpu", "memory", "placement", "high_availability", "drs", "libvirt", "vsphere")
 	return all
 }
 
@@ -109,6 +111,7 @@ func (m *VM) Spec() *backends.VMSpec {
 	m.HighAvailability.expand(spec)
 	m.DRS.expand(spec)
 	m.Libvirt.expand(spec)
+	m.VSphere.expand(spec)
 	return spec
 }
 
@@ -145,6 +148,7 @@ func flattenCommon(vm *backends.VM, kind backends.Kind, p Common, wait *WaitFor,
 		DRS:              flattenDRS(c.DRSAutomation, p.DRS),
 		HostDevices:      flattenHostDevices(c.HostDevices, p.HostDevices),
 		Libvirt:          flattenLibvirt(c.Libvirt, p.Libvirt),
+		VSphere:          flattenVSphere(c.VSphere, p.VSphere),
 		PowerState:       powerState(vm.Power, p.PowerState),
 		Observed:         flattenObserved(vm, kind, p.Observed),
 	}
