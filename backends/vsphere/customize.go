@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/netip"
@@ -119,7 +120,7 @@ func sysprep(c backends.Customization) (*types.CustomizationSysprep, error) {
 	prep := &types.CustomizationSysprep{
 		GuiUnattended: types.CustomizationGuiUnattended{TimeZone: int32(zone)}, //nolint:gosec // an index below 1000
 		UserData: types.CustomizationUserData{
-			FullName: orElse(w.FullName, "Administrator"), OrgName: orElse(w.Organization, "Organization"),
+			FullName: cmp.Or(w.FullName, "Administrator"), OrgName: cmp.Or(w.Organization, "Organization"),
 			ComputerName: &types.CustomizationFixedName{Name: host}, ProductId: w.ProductKey,
 		},
 		Identification: types.CustomizationIdentification{JoinWorkgroup: w.Workgroup},
@@ -140,13 +141,6 @@ func sysprep(c backends.Customization) (*types.CustomizationSysprep, error) {
 		}
 	}
 	return prep, nil
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // adapterSettings are one interface's addresses. The customization knows one of each family and no routes.

@@ -77,7 +77,7 @@ func TestCustomizationRefused(t *testing.T) {
 	}{
 		"host name":      {backends.Customization{Hostname: "no spaces"}, nil, "customization.hostname"},
 		"domain":         {backends.Customization{Domain: ".org"}, nil, "customization.domain"},
-		"time zone":      {backends.Customization{TimeZone: "half past"}, nil, "customization.timezone"},
+		"time zone":      {backends.Customization{TimeZone: "half past"}, nil, "customization.time_zone"},
 		"two host names": {backends.Customization{Hostname: "a"}, &backends.CloudInit{Hostname: text("b")}, "customization.hostname"},
 		"meta-data":      {backends.Customization{Domain: "a.org"}, &backends.CloudInit{MetaData: text("local-hostname: b")}, "customization.hostname"},
 	} {
@@ -87,5 +87,29 @@ func TestCustomizationRefused(t *testing.T) {
 				t.Errorf("problems: %+v", problems)
 			}
 		})
+	}
+}
+
+// What sysprep is told comes back from a seed, but no secret does.
+func TestWindowsCustomizationWithoutSecrets(t *testing.T) {
+	version := int64(2)
+	spec := backends.VMSpec{Name: "dc", Customization: &backends.Customization{Windows: &backends.WindowsCustomization{
+		FullName: "Ops", RunOnce: []string{"echo"}, PasswordVersion: &version,
+		AdminPassword: "s3cret", DomainPassword: "s3cret", ProductKey: "s3cret",
+	}}}
+	seed, err := Render(Input{Spec: &spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(seed.Inputs), "s3cret") {
+		t.Errorf("the inputs hold a secret: %s", seed.Inputs)
+	}
+	in, err := ParseInputs(seed.Inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := in.Customization.Windows
+	if w == nil || w.FullName != "Ops" || len(w.RunOnce) != 1 || w.PasswordVersion == nil || *w.PasswordVersion != 2 {
+		t.Errorf("what comes back is %+v", w)
 	}
 }

@@ -15,7 +15,7 @@ type Inputs struct {
 	CloudInit *backends.CloudInit // without UserData where UserDataVersion stands for it
 	DNS       *backends.DNS
 	Networks  map[string]Addresses // by network key; keys with neither are absent
-	// Customization is without its Windows part, which no seed carries.
+	// Customization is without the secrets of its Windows part, which is vSphere's to carry out.
 	Customization *backends.Customization
 }
 
@@ -35,7 +35,13 @@ func InputsOf(spec *backends.VMSpec) Inputs {
 		in.CloudInit = &ci
 	}
 	if c := spec.Customization; c != nil {
-		in.Customization = &backends.Customization{Hostname: c.Hostname, Domain: c.Domain, TimeZone: c.TimeZone}
+		told := *c
+		if w := c.Windows; w != nil {
+			open := *w
+			open.AdminPassword, open.DomainPassword, open.ProductKey = "", "", ""
+			told.Windows = &open
+		}
+		in.Customization = &told
 	}
 	for key, nic := range spec.Networks {
 		if nic.IPv4 == nil && nic.IPv6 == nil {
@@ -103,6 +109,19 @@ type (
 		Hostname string `json:"hostname,omitzero"`
 		Domain   string `json:"domain,omitzero"`
 		TimeZone string `json:"timezone,omitzero"`
+
+		Windows *wireWindows `json:"windows,omitzero"`
+	}
+	// wireWindows has no field for a secret.
+	wireWindows struct {
+		Organization    string   `json:"organization,omitzero"`
+		FullName        string   `json:"full_name,omitzero"`
+		Workgroup       string   `json:"workgroup,omitzero"`
+		JoinDomain      string   `json:"join_domain,omitzero"`
+		DomainAdmin     string   `json:"domain_admin,omitzero"`
+		PasswordVersion *int64   `json:"password_version,omitzero"`
+		RunOnce         []string `json:"run_once,omitzero"`
+		AutoLogonCount  *int64   `json:"auto_logon_count,omitzero"`
 	}
 	wireAddresses struct {
 		IPv4 *wireIPConfig `json:"ipv4,omitzero"`
@@ -154,7 +173,7 @@ func newWireInputs(in Inputs) wireInputs {
 		}
 	}
 	if c := in.Customization; c != nil {
-		w.Customization = &wireCustomization{c.Hostname, c.Domain, c.TimeZone}
+		w.Customization = &wireCustomization{c.Hostname, c.Domain, c.TimeZone, newWireWindows(c.Windows)}
 	}
 	if in.Networks != nil {
 		w.Networks = make(map[string]wireAddresses, len(in.Networks))
@@ -163,6 +182,26 @@ func newWireInputs(in Inputs) wireInputs {
 		}
 	}
 	return w
+}
+
+func newWireWindows(c *backends.WindowsCustomization) *wireWindows {
+	if c == nil {
+		return nil
+	}
+	return &wireWindows{
+		Organization: c.Organization, FullName: c.FullName, Workgroup: c.Workgroup, JoinDomain: c.JoinDomain, DomainAdmin: c.DomainAdmin,
+		PasswordVersion: c.PasswordVersion, RunOnce: c.RunOnce, AutoLogonCount: c.AutoLogonCount,
+	}
+}
+
+func (w *wireWindows) windows() *backends.WindowsCustomization {
+	if w == nil {
+		return nil
+	}
+	return &backends.WindowsCustomization{
+		Organization: w.Organization, FullName: w.FullName, Workgroup: w.Workgroup, JoinDomain: w.JoinDomain, DomainAdmin: w.DomainAdmin,
+		PasswordVersion: w.PasswordVersion, RunOnce: w.RunOnce, AutoLogonCount: w.AutoLogonCount,
+	}
 }
 
 func newWireIPConfig(c *backends.IPConfig) *wireIPConfig {
@@ -186,7 +225,7 @@ func (w wireInputs) inputs() Inputs {
 		}
 	}
 	if c := w.Customization; c != nil {
-		in.Customization = &backends.Customization{Hostname: c.Hostname, Domain: c.Domain, TimeZone: c.TimeZone}
+		in.Customization = &backends.Customization{Hostname: c.Hostname, Domain: c.Domain, TimeZone: c.TimeZone, Windows: c.Windows.windows()}
 	}
 	if w.Networks != nil {
 		in.Networks = make(map[string]Addresses, len(w.Networks))
