@@ -32,7 +32,6 @@ func (vm *VirtualMachine) MigrateVMTask(ctx *simulator.Context, req *types.Migra
 // relocate moves a machine whose lock is held.
 func (j *job) relocate(vm *simulator.VirtualMachine, spec *types.VirtualMachineRelocateSpec) types.BaseMethodFault {
 	e := vmEvent(j.Context, vm)
-	post(j.Context, &types.VmBeingMigratedEvent{VmEvent: e})
 	if fault := j.moveFiles(vm, spec); fault != nil {
 		return fault
 	}

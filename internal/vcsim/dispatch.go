@@ -84,7 +84,7 @@ func (c *call) Dispatch(ctx *simulator.Context, body any) soap.HasFault {
 
 	if f := c.server.refuse(ctx, c.target, c.method, body); f != nil {
 		if answer := taskAnswers[c.method]; answer != nil {
-			return answer(failedTask(ctx, c.Self, c.method, f))
+			return answer(c.server.failedTask(ctx, c.Self, c.method, f))
 		}
 
 		return refusal(f)
@@ -109,10 +109,16 @@ func methodName(method string) string {
 }
 
 // failedTask starts a task of the method that ends with the fault.
-func failedTask(ctx *simulator.Context, this types.ManagedObjectReference, method string, f types.BaseMethodFault) types.ManagedObjectReference {
-	return simulator.CreateTask(this, lowerFirst(strings.Replace(method, "_Task", "Task", 1)), func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
-		return nil, f
-	}).Run(ctx)
+func (s *Server) failedTask(ctx *simulator.Context, this types.ManagedObjectReference, method string, f types.BaseMethodFault) types.ManagedObjectReference {
+	if s.jobs == nil { // lax
+		return simulator.CreateTask(this, lowerFirst(strings.Replace(method, "_Task", "Task", 1)), func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+			return nil, f
+		}).Run(ctx)
+	}
+
+	ref, _ := s.begin(ctx, this, method, shared, func(*job) (types.AnyType, types.BaseMethodFault) { return nil, f })
+
+	return ref
 }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }

@@ -62,7 +62,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, q *request, f *rul
 			return
 		}
 
-		task := failedTask(s.Context(), q.this, q.method, f.fault)
+		task := s.failedTask(s.Context(), q.this, q.method, f.fault)
 		s.writeXML(w, http.StatusOK, fmt.Sprintf(
 			`<%[1]sResponse xmlns="urn:vim25"><returnval type="Task">%[2]s</returnval></%[1]sResponse>`, q.method, task.Value))
 	case faulted:

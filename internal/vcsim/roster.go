@@ -16,9 +16,20 @@ type roster struct {
 	entries map[types.ManagedObjectReference]entry
 }
 
+// entry is what is known of one object. The parent's reference is the
+// parent's own field, which the simulator fills in after it has told of the
+// object.
 type entry struct {
-	name   string
-	parent types.ManagedObjectReference
+	name  string
+	above *types.ManagedObjectReference
+}
+
+func (e entry) parent() types.ManagedObjectReference {
+	if e.above == nil {
+		return types.ManagedObjectReference{}
+	}
+
+	return *e.above
 }
 
 // newRoster returns a roster of what is in the registry and will be.
@@ -44,7 +55,7 @@ func (l *roster) PutObject(_ *simulator.Context, obj mo.Reference) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 
-		l.entries[snap.Self] = entry{parent: snap.Vm}
+		l.entries[snap.Self] = entry{above: &snap.Vm}
 
 		return
 	}
@@ -54,15 +65,10 @@ func (l *roster) PutObject(_ *simulator.Context, obj mo.Reference) {
 		return
 	}
 
-	var parent types.ManagedObjectReference
-	if p := e.Entity().Parent; p != nil {
-		parent = *p
-	}
-
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	l.entries[obj.Reference()] = entry{name: entityName(e), parent: parent}
+	l.entries[obj.Reference()] = entry{name: entityName(e), above: e.Entity().Parent}
 }
 
 // UpdateObject is told of changed properties.
@@ -88,7 +94,7 @@ func (l *roster) update(ref types.ManagedObjectReference, c types.PropertyChange
 		}
 	case types.ManagedObjectReference:
 		if c.Name == "parent" {
-			e.parent = v
+			e.above = &v
 		}
 	}
 
@@ -110,7 +116,7 @@ func (l *roster) child(parent types.ManagedObjectReference, name string, self ty
 	defer l.mu.Unlock()
 
 	for ref, e := range l.entries {
-		if e.parent == parent && e.name == name && ref != self {
+		if e.parent() == parent && e.name == name && ref != self {
 			return ref, true
 		}
 	}
@@ -126,7 +132,7 @@ func (l *roster) children(parent types.ManagedObjectReference, kind string) []ty
 	var refs []types.ManagedObjectReference
 
 	for ref, e := range l.entries {
-		if e.parent == parent && ref.Type == kind {
+		if e.parent() == parent && ref.Type == kind {
 			refs = append(refs, ref)
 		}
 	}
@@ -163,7 +169,7 @@ func (l *roster) parent(ref types.ManagedObjectReference) types.ManagedObjectRef
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	return l.entries[ref].parent
+	return l.entries[ref].parent()
 }
 
 // above returns the closest object of the kind that holds the object.
@@ -172,7 +178,7 @@ func (l *roster) above(ref types.ManagedObjectReference, kinds ...string) (types
 	defer l.mu.Unlock()
 
 	for range 64 {
-		ref = l.entries[ref].parent
+		ref = l.entries[ref].parent()
 		for _, kind := range kinds {
 			if ref.Type == kind {
 				return ref, true

@@ -88,6 +88,10 @@ func (c *checks) powerOn(vm *VirtualMachine, q *types.PowerOnVM_Task) types.Base
 		return f
 	}
 
+	if f := lockedMemory(vm.Config); f != nil {
+		return f
+	}
+
 	ref := vm.Runtime.Host
 	if q.Host != nil {
 		ref = q.Host
@@ -136,6 +140,27 @@ func admission(vm *VirtualMachine, host *simulator.HostSystem) types.BaseMethodF
 
 	if bytes > hardware.MemorySize {
 		return &types.InsufficientMemoryResourcesFault{Unreserved: hardware.MemorySize, Requested: bytes}
+	}
+
+	return nil
+}
+
+// lockedMemory refuses to start a machine with a device of the host, or a part
+// of one, whose memory is not all reserved.
+func lockedMemory(c *types.VirtualMachineConfigInfo) types.BaseMethodFault {
+	if truth(c.MemoryReservationLockedToMax) || reservation(c.MemoryAllocation) == int64(c.Hardware.MemoryMB) {
+		return nil
+	}
+
+	for _, d := range c.Hardware.Device {
+		if _, ok := d.(*types.VirtualPCIPassthrough); ok {
+			f := &types.GenericVmConfigFault{
+				Reason: "Invalid memory setting: memory reservation (sched.mem.min) should be equal to memsize.",
+			}
+			f.FaultCause = because("%s", f.Reason)
+
+			return f
+		}
 	}
 
 	return nil

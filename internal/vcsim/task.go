@@ -97,6 +97,15 @@ const (
 // reported and it can be canceled without a trace; then run does the work with
 // the entity's lock held.
 func (s *Server) start(ctx *simulator.Context, entity types.ManagedObjectReference, method string, kind taskKind, run func(*job) (types.AnyType, types.BaseMethodFault)) soap.HasFault {
+	ref, fault := s.begin(ctx, entity, method, kind, run)
+	if fault != nil {
+		return refusal(fault)
+	}
+	return taskAnswers[method](ref)
+}
+
+// begin is start for a caller that answers by itself.
+func (s *Server) begin(ctx *simulator.Context, entity types.ManagedObjectReference, method string, kind taskKind, run func(*job) (types.AnyType, types.BaseMethodFault)) (types.ManagedObjectReference, types.BaseMethodFault) {
 	t := simulator.CreateTask(entity, lowerFirst(strings.TrimSuffix(method, "_Task")), nil)
 	t.Self = types.ManagedObjectReference{Type: "Task", Value: fmt.Sprintf("task-%d", 100000+s.jobs.number.Add(1))}
 	t.Info.Key, t.Info.Task = t.Self.Value, t.Self
@@ -118,7 +127,7 @@ func (s *Server) start(ctx *simulator.Context, entity types.ManagedObjectReferen
 	s.jobs.mu.Lock()
 	if other, held := s.jobs.holders[entity]; held && (kind == exclusive || kind == cancelable) {
 		s.jobs.mu.Unlock()
-		return refusal(&types.TaskInProgress{Task: other})
+		return t.Self, &types.TaskInProgress{Task: other}
 	}
 	if kind == exclusive || kind == cancelable {
 		s.jobs.holders[entity] = t.Self
@@ -129,7 +138,7 @@ func (s *Server) start(ctx *simulator.Context, entity types.ManagedObjectReferen
 
 	ctx.Map.Put(t)
 	go j.work(run)
-	return taskAnswers[method](t.Self)
+	return t.Self, nil
 }
 
 // detached returns a context for work that outlives the call.
