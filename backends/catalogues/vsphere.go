@@ -57,7 +57,7 @@ var vsphereSupport = map[b.Feature]b.Support{
 
 	b.FeatureCPU:          full("Threads per core are the host's matter: cpu.threads is 1."),
 	b.FeatureMemory:       full(),
-	b.FeatureHotCPUAdd:    full("With cpu.hot_add, which a cpu.max_cores above cpu.cores switches on. A running VM gets sockets: the new number of processors is a multiple of what cpu.cores was. Removal needs a restart."),
+	b.FeatureHotCPUAdd:    full("With cpu.hot_add, which a cpu.max_cores above cpu.cores switches on. A running VM gets sockets, so with a cpu.sockets above 1 more cores need a restart; with one, each core is a socket of its own. Removal needs a restart."),
 	b.FeatureHotMemoryAdd: full("With memory.hot_add, which a memory.max_mib above memory.size_mib switches on. Removal needs a restart."),
 	b.FeatureReservations: full("A memory.reservation_mib equal to memory.size_mib reserves all of it, and locks it to the host."),
 	b.FeatureLimits:       full(),

@@ -1,8 +1,6 @@
 package catalogues
 
 import (
-	"fmt"
-
 	b "github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
@@ -38,20 +36,17 @@ func vsphereImpact(from, to *b.VMSpec, c b.Change) b.Impact {
 	return b.DefaultImpact(from, to, c)
 }
 
-// vsphereCPU: a running VM gets sockets, of as many cores as it was started with.
+// vsphereCPU: a running VM gets sockets, never cores in those it has. With one socket, each
+// core of a VM that grows is a socket of its own.
 func vsphereCPU(from, to *b.VMSpec, c b.Change) b.Impact {
-	have, want := from.CPU.VCPUs(), to.CPU.VCPUs()
-	cores := int64(1)
-	if from.CPU.Cores != nil && *from.CPU.Cores > 0 {
-		cores = *from.CPU.Cores
-	}
+	several := from.CPU.Sockets != nil && *from.CPU.Sockets > 1
 	switch {
-	case want < have || less(c):
+	case to.CPU.VCPUs() < from.CPU.VCPUs() || less(c):
 		return restart("vSphere takes no processors from a running VM")
 	case !isTrue(from.CPU.HotAdd):
 		return restart("the VM was started without cpu.hot_add")
-	case want%cores != 0:
-		return restart(fmt.Sprintf("a running VM gets sockets of the %d cores that it was started with, and %d processors are no whole number of them", cores, want))
+	case several && c.Path == "cpu.cores":
+		return restart("a running VM gets sockets, and no cores in those that it has")
 	}
 	return b.Impact{}
 }

@@ -24,6 +24,7 @@ const (
 // model is the provider block.
 type model struct {
 	Libvirt               *libvirtModel `tfsdk:"libvirt"`
+	VSphere               *vsphereModel `tfsdk:"vsphere"`
 	Mock                  *mockModel    `tfsdk:"mock"`
 	MaxParallelOperations *int64        `tfsdk:"max_parallel_operations"`
 	RequestTimeout        *string       `tfsdk:"request_timeout"`
@@ -61,9 +62,12 @@ func (m model) resolve(env lookup) (settings, *problem) {
 	s := settings{kind: kind}
 	s.maxParallel = int(r.integer(m.MaxParallelOperations, "VIRTRIGAUD_MAX_PARALLEL_OPERATIONS", defaultParallel))
 	s.timeout = r.duration(m.RequestTimeout, "VIRTRIGAUD_REQUEST_TIMEOUT", defaultRequestTimeout)
-	if kind == backends.Libvirt {
+	switch kind {
+	case backends.Libvirt:
 		s.driver = m.Libvirt.resolve(r)
-	} else {
+	case backends.VSphere:
+		s.driver = m.VSphere.resolve(r)
+	default:
 		s.driver = m.Mock.resolve(r)
 	}
 	return s, r.bad
@@ -71,27 +75,47 @@ func (m model) resolve(env lookup) (settings, *problem) {
 
 // choose says which hypervisor is meant.
 func (m model) choose(env lookup) (backends.Kind, *problem) {
-	known := []string{string(backends.Libvirt), string(backends.Mock)}
-	switch {
-	case m.Libvirt != nil && m.Mock != nil:
-		return "", &problem{summary: "More than one hypervisor", detail: "Both libvirt and mock are set; a provider block has exactly one."}
-	case m.Libvirt != nil:
-		return backends.Libvirt, nil
-	case m.Mock != nil:
-		return backends.Mock, nil
+	var set []backends.Kind
+	for _, block := range []struct {
+		kind backends.Kind
+		set  bool
+	}{{backends.Libvirt, m.Libvirt != nil}, {backends.VSphere, m.VSphere != nil}, {backends.Mock, m.Mock != nil}} {
+		if block.set {
+			set = append(set, block.kind)
+		}
 	}
-	named := env("VIRTRIGAUD_BACKEND")
+	switch len(set) {
+	case 0:
+		return chooseByEnvironment(env)
+	case 1:
+		return set[0], nil
+	}
+	return "", &problem{summary: "More than one hypervisor", detail: fmt.Sprintf("%s and %s are both set; a provider block has exactly one.", set[0], set[1])}
+}
+
+// chooseByEnvironment says which hypervisor is meant where there is no block.
+func chooseByEnvironment(env lookup) (backends.Kind, *problem) {
+	known := []backends.Kind{backends.Libvirt, backends.VSphere, backends.Mock}
+	named := backends.Kind(env("VIRTRIGAUD_BACKEND"))
+	libvirt, vsphere := env("LIBVIRT_DEFAULT_URI") != "", env(vsphereServer) != ""
 	switch {
 	case slices.Contains(known, named):
-		return backends.Kind(named), nil
+		return named, nil
 	case named != "":
 		return "", &problem{summary: "Unknown hypervisor", detail: fmt.Sprintf("VIRTRIGAUD_BACKEND is %q; it must be one of %v.", named, known)}
-	case env("LIBVIRT_DEFAULT_URI") != "":
+	case libvirt && vsphere:
+		return "", &problem{
+			summary: "More than one hypervisor",
+			detail:  "LIBVIRT_DEFAULT_URI and VSPHERE_SERVER are both set. Name the one that is meant in the provider block, or in VIRTRIGAUD_BACKEND.",
+		}
+	case libvirt:
 		return backends.Libvirt, nil
+	case vsphere:
+		return backends.VSphere, nil
 	}
 	return "", &problem{
 		summary: "No hypervisor is configured",
-		detail:  `Set one of libvirt and mock in the provider block, such as libvirt = { uri = "qemu:///system" }, or the environment variable VIRTRIGAUD_BACKEND.`,
+		detail:  `Set one of libvirt, vsphere and mock in the provider block, such as libvirt = { uri = "qemu:///system" }, or the environment variable VIRTRIGAUD_BACKEND.`,
 	}
 }
 
@@ -122,6 +146,18 @@ func (r *resolver) text(block *string, variable string) string {
 		return *block
 	}
 	return r.env(variable)
+}
+
+// required is text without which a block makes no sense.
+func (r *resolver) required(value *string, block, name, variable string) string {
+	s := r.text(value, variable)
+	if s == "" && r.bad == nil {
+		r.bad = &problem{
+			at: path.Root(block).AtName(name), summary: "Missing setting",
+			detail: fmt.Sprintf("%s.%s is not set. Set it in the provider block, or the environment variable %s.", block, name, variable),
+		}
+	}
+	return s
 }
 
 func (r *resolver) integer(block *int64, variable string, otherwise int64) int64 {

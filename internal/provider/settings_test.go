@@ -26,6 +26,12 @@ func TestChoice(t *testing.T) {
 		"libvirt's own":         {env: map[string]string{"LIBVIRT_DEFAULT_URI": "qemu:///system"}, want: backends.Libvirt},
 		"nothing":               {bad: "No hypervisor is configured"},
 		"both":                  {block: model{Mock: &mockModel{}, Libvirt: &libvirtModel{}}, bad: "More than one hypervisor"},
+		"vsphere block":         {block: model{VSphere: vcenter()}, want: backends.VSphere},
+		"vsphere's own":         {env: map[string]string{"VSPHERE_SERVER": "vc", "VSPHERE_USER": "u", "VSPHERE_PASSWORD": "p"}, want: backends.VSphere},
+		"two of their own":      {env: map[string]string{"VSPHERE_SERVER": "vc", "LIBVIRT_DEFAULT_URI": "qemu:///system"}, bad: "More than one hypervisor"},
+		"two, and the one":      {env: map[string]string{"VSPHERE_SERVER": "vc", "LIBVIRT_DEFAULT_URI": "qemu:///system", "VIRTRIGAUD_BACKEND": "libvirt"}, want: backends.Libvirt},
+		"vsphere and mock":      {block: model{Mock: &mockModel{}, VSphere: vcenter()}, bad: "More than one hypervisor"},
+		"half of vsphere":       {block: model{VSphere: &vsphereModel{}}, env: map[string]string{"VSPHERE_SERVER": "vc"}, bad: "Missing setting"},
 		"unknown name":          {env: map[string]string{"VIRTRIGAUD_BACKEND": "xen"}, bad: "Unknown hypervisor"},
 		"bad number in env":     {block: model{Mock: &mockModel{}}, env: map[string]string{"VIRTRIGAUD_MAX_PARALLEL_OPERATIONS": "many"}, bad: "Invalid environment variable"},
 		"bad duration in env":   {block: model{Mock: &mockModel{}}, env: map[string]string{"VIRTRIGAUD_MOCK_LATENCY": "5"}, bad: "Invalid environment variable"},
@@ -90,6 +96,7 @@ func TestDescriptionsNameTheVariables(t *testing.T) {
 	asked := map[string]bool{}
 	env := func(name string) string { asked[name] = true; return "" }
 	_, _ = model{Libvirt: &libvirtModel{}}.resolve(env)
+	_, _ = model{VSphere: &vsphereModel{}}.resolve(env)
 	_, _ = model{Mock: &mockModel{}}.resolve(env)
 	_, _ = model{}.resolve(env)
 
@@ -105,7 +112,7 @@ func TestDescriptionsNameTheVariables(t *testing.T) {
 		}
 	}
 	for _, part := range strings.Split(docs, "`") {
-		if (strings.HasPrefix(part, "VIRTRIGAUD_") || strings.HasPrefix(part, "LIBVIRT_")) && !asked[part] {
+		if (strings.HasPrefix(part, "VIRTRIGAUD_") || strings.HasPrefix(part, "LIBVIRT_") || strings.HasPrefix(part, "VSPHERE_")) && !asked[part] {
 			t.Errorf("a description names %s, which nothing reads", part)
 		}
 	}

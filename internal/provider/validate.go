@@ -14,14 +14,21 @@ import (
 // ValidateConfig implements provider.ProviderWithValidateConfig: two blocks
 // would leave open where a VM lives.
 func (p *Provider) ValidateConfig(ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse) {
-	var libvirt, mock types.Object
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("libvirt"), &libvirt)...)
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("mock"), &mock)...)
-	if libvirt.IsNull() || mock.IsNull() || resp.Diagnostics.HasError() {
-		return
+	first := ""
+	for _, name := range []string{"libvirt", "vsphere", "mock"} {
+		var block types.Object
+		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root(name), &block)...)
+		switch {
+		case resp.Diagnostics.HasError():
+			return
+		case block.IsNull():
+		case first == "":
+			first = name
+		default:
+			resp.Diagnostics.AddAttributeError(path.Root(name), "More than one hypervisor",
+				fmt.Sprintf("Both %s and %s are set; a provider block has exactly one. Use a second provider block with an alias for the other.", first, name))
+		}
 	}
-	resp.Diagnostics.AddAttributeError(path.Root("mock"), "More than one hypervisor",
-		"Both libvirt and mock are set; a provider block has exactly one. Use a second provider block with an alias for the other.")
 }
 
 // duration validates strings such as "30s".
