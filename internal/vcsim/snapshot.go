@@ -146,7 +146,23 @@ func (j *job) refreshLayout(vm *simulator.VirtualMachine) {
 		vm.Layout = deepCopy(reflect.ValueOf(vm.Layout)).Interface().(*types.VirtualMachineFileLayout)       //nolint:forcetypeassert // A copy.
 		vm.LayoutEx = deepCopy(reflect.ValueOf(vm.LayoutEx)).Interface().(*types.VirtualMachineFileLayoutEx) //nolint:forcetypeassert // A copy.
 		vm.RefreshStorageInfo(j.Context, nil)
+		numberStates(vm)
 	})
+}
+
+// numberStates lets the snapshots' layout name the files by their numbers, which change.
+func numberStates(vm *simulator.VirtualMachine) {
+	keys := map[string]int32{}
+	for _, f := range vm.LayoutEx.File {
+		keys[f.Name] = f.Key
+	}
+	for _, l := range vm.Layout.Snapshot {
+		for i := range vm.LayoutEx.Snapshot {
+			if key, ok := keys[stateFile(l)]; ok && vm.LayoutEx.Snapshot[i].Key == l.Key {
+				vm.LayoutEx.Snapshot[i].DataKey = key
+			}
+		}
+	}
 }
 
 // RenameSnapshot changes the name or the description of a snapshot.

@@ -2,6 +2,7 @@ package vcsim
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -127,25 +128,26 @@ func (j *job) cutTree(vm *simulator.VirtualMachine, gone []types.ManagedObjectRe
 	}
 	layout, ex := *vm.Layout, *vm.LayoutEx
 	layout.Snapshot = slices.DeleteFunc(slices.Clone(layout.Snapshot), func(l types.VirtualMachineFileLayoutSnapshotLayout) bool {
-		return slices.Contains(gone, l.Key)
+		if !slices.Contains(gone, l.Key) {
+			return false
+		}
+		removeFile(string(j.server.diskFile(j.Context, vm, stateFile(l))))
+		return true
 	})
 	ex.Snapshot = slices.DeleteFunc(slices.Clone(ex.Snapshot), func(l types.VirtualMachineFileLayoutExSnapshotLayout) bool {
-		if slices.Contains(gone, l.Key) {
-			j.deleteData(vm, l.DataKey)
-			return true
-		}
-		return false
+		return slices.Contains(gone, l.Key)
 	})
 	vm.Layout, vm.LayoutEx = &layout, &ex
 }
 
-// deleteData deletes the file that held a snapshot's state.
-func (j *job) deleteData(vm *simulator.VirtualMachine, key int32) {
-	for _, f := range vm.LayoutEx.File {
-		if f.Key == key {
-			removeFile(string(j.server.diskFile(j.Context, vm, f.Name)))
+// stateFile returns the file that holds a snapshot's state.
+func stateFile(l types.VirtualMachineFileLayoutSnapshotLayout) string {
+	for _, name := range l.SnapshotFile {
+		if strings.HasSuffix(name, ".vmsn") {
+			return name
 		}
 	}
+	return ""
 }
 
 // surplus returns a layer of the machine's disks that neither the machine nor a
