@@ -258,14 +258,19 @@ func (x *Index) Spelling(given string, ref types.ManagedObjectReference) string 
 	return x.Name(ref)
 }
 
-// Names reports whether given is a name or path of ref, though perhaps not of it alone.
+// Names reports whether given is a name or path of ref, though perhaps not of it alone, or of the datastore cluster that it is in.
 func (x *Index) Names(given string, ref types.ManagedObjectReference) bool {
 	n := x.nodes[ref]
 	if n == nil {
 		return given == ref.Value
 	}
-	return n.Kind != "" && slices.Contains(x.match(given, kin(n.Kind)...), n)
+	return n.Kind != "" && slices.ContainsFunc(x.match(given, kin(n.Kind)...), func(m *node) bool {
+		return m == n || n.Kind == Datastore && m.Ref == n.owner
+	})
 }
+
+// Standalone reports whether this is the inventory of an ESXi without a vCenter.
+func (x *Index) Standalone() bool { return x.standalone }
 
 // match returns the objects of kinds that a name or path means: those at exactly that path,
 // from the root or from the kind's folder of a datacenter, else those whose path ends in it.

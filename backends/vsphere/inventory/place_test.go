@@ -29,10 +29,10 @@ func paths(p inventory.Place) where {
 
 func TestPlace(t *testing.T) {
 	const (
-		a, b   = "/DC0/host/cluster-a", "/DC0/host/cluster-b"
-		b2     = b + "/esx-b2"
-		c      = "/DC0/host/esx-c1"
-		fast   = "/DC0/datastore/fast"
+		a, b = "/DC0/host/cluster-a", "/DC0/host/cluster-b"
+		b2   = b + "/esx-b2"
+		c    = "/DC0/host/esx-c1"
+		fast = "/DC0/datastore/fast"
 	)
 	for _, test := range []struct {
 		name     string
