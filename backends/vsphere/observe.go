@@ -15,6 +15,9 @@ func (m *machine) observe(aspects backends.Aspects) (*backends.VM, error) {
 	vm.Template = m.Config.Template
 	vm.ConsoleType = "webmks"
 	vm.Config.Description = &m.Config.Annotation
+	if m.Config.Annotation == noAnnotation {
+		vm.Config.Description = new("")
+	}
 	vm.Config.Tags = m.tags
 	m.observeHardware(&vm.Config)
 	vm.Config.Disks, vm.Disks = m.observeDisks()
@@ -22,9 +25,6 @@ func (m *machine) observe(aspects backends.Aspects) (*backends.VM, error) {
 	vm.Config.Placement = m.observePlacement()
 	if m.mark != nil {
 		vm.Config.CreateToken = m.mark.Token
-		if m.mark.GuestOS != "" {
-			vm.Config.GuestOS = &m.mark.GuestOS
-		}
 	}
 	if settings, ok := extraValue(m.Config.ExtraConfig, settingsKey); ok && settings != "" {
 		vm.Config.Settings = &settings
