@@ -426,3 +426,5 @@ func (d diskFile) upload(r io.Reader) error {
 	}
 	return d.allocate(done.Data)
 }
+
+func dirOf(d diskFile) string { return filepath.Dir(string(d)) }

@@ -59,6 +59,7 @@ func (s *Server) takeStock(ctx *simulator.Context) {
 		ctx.WithLock(vm, func() {
 			s.settle(ctx, vm)
 			s.install(ctx, vm)
+			s.shut(vm) // nobody watches yet
 		})
 	}
 }
