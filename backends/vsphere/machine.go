@@ -18,6 +18,8 @@ type machine struct {
 	mark  *mark // nil where there is none
 	index *inventory.Index
 	tags  []string // sorted; nil where they were not read
+	// policies are the names of the storage policies of disks, by device key, as far as they were read.
+	policies map[int32]string
 }
 
 func reference(id backends.ID) types.ManagedObjectReference {

@@ -120,6 +120,9 @@ func describe(vm mo.VirtualMachine, index *inventory.Index) (*machine, error) {
 	if m.mark, err = readMark(vm.Config.ExtraConfig, vm.Config.InstanceUuid); err != nil {
 		return m, &backends.Error{Code: backends.Internal, Op: "read", Object: m.object(), Err: err}
 	}
+	if m.mark != nil {
+		m.mark.resolve(m)
+	}
 	return m, nil
 }
 
