@@ -17,6 +17,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/conn"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/tags"
 )
 
 // Config says which vSphere to drive and where VMs go that do not say.
@@ -32,6 +33,10 @@ type Backend struct {
 	cfg  Config
 	conn *conn.Conn
 	inv  *inventory.Inventory
+
+	links    links
+	policies policies
+	tags     tags.Directory
 }
 
 var _ backends.Backend = (*Backend)(nil)

@@ -103,7 +103,7 @@ func (b *Backend) everyVM(ctx context.Context, paths []string) ([]*machine, erro
 // of them, and a view would be one more object on the server.
 func (b *Backend) allVMs(paths []string) types.PropertyFilterSpec {
 	step := func(name, kind, path string, next ...string) *types.TraversalSpec {
-		s := &types.TraversalSpec{SelectionSpec: types.SelectionSpec{Name: name}, Type: kind, Path: path, Skip: types.NewBool(true)}
+		s := &types.TraversalSpec{SelectionSpec: types.SelectionSpec{Name: name}, Type: kind, Path: path}
 		for _, n := range next {
 			s.SelectSet = append(s.SelectSet, &types.SelectionSpec{Name: n})
 		}

@@ -137,7 +137,7 @@ func (b *Backend) retrieve(ctx context.Context, ids []backends.ID, paths []strin
 		spec.ObjectSet = append(spec.ObjectSet, types.ObjectSpec{Obj: reference(id)})
 	}
 	vms, err = b.collect(ctx, spec)
-	var none types.ManagedObjectNotFound
+	var none *types.ManagedObjectNotFound
 	if _, is := fault.As(err, &none); is && slices.Contains(ids, backends.ID(none.Obj.Value)) {
 		return nil, backends.ID(none.Obj.Value), nil
 	}
