@@ -29,8 +29,8 @@ func (x *Index) members(compute reference) []*node {
 	return filter(x.of(Host), func(n *node) bool { return n.owner == compute })
 }
 
-// chooseHost takes the connected host with most free memory, where no DRS does.
-func (s *site) chooseHost() error {
+// chooseHost takes the connected host with most free memory, where no DRS does, if possible one that is better.
+func (s *site) chooseHost(better func(*node) bool) error {
 	all := s.members(s.compute.Ref)
 	ready := filter(all, func(n *node) bool { return n.available() == nil })
 	if len(ready) == 0 {
@@ -38,6 +38,9 @@ func (s *site) chooseHost() error {
 			return blame(all[0].available(), "placement.host")
 		}
 		return refusal(backends.Precondition, "placement.host", "none of the %d hosts of %s takes VMs: all are disconnected or in maintenance mode", len(all), s.compute.Path)
+	}
+	if best := filter(ready, better); len(best) > 0 {
+		ready = best
 	}
 	s.host = s.roomiest(ready, func(n *node) int64 { return n.free })
 	s.promise(s.host.Ref, typicalMiB)

@@ -33,6 +33,7 @@ type site struct {
 
 	compute, pool, host *node
 	dc                  reference // that is asked for, or zero
+	from                *Place    // where the VM is that is placed, nil for a new one
 }
 
 func (x *Index) place(p backends.PlacementSpec) (Place, error) {
@@ -94,7 +95,7 @@ func (s *site) asked() error {
 		if s.compute != nil && n.owner != s.compute.Ref {
 			return refusal(backends.Invalid, "placement.host", "host %q is not in cluster %q, but in %s", *name, *s.spec.Cluster, s.nodes[n.owner].Path)
 		}
-		if err := n.available(); err != nil {
+		if err := n.available(); err != nil && (s.from == nil || s.from.Host == nil || s.from.Host.Ref != n.Ref) {
 			return blame(err, "placement.host")
 		}
 		s.host, s.compute = n, s.nodes[n.owner]
@@ -117,6 +118,9 @@ func (s *site) asked() error {
 func (s *site) local(n *node) bool {
 	if s.compute != nil {
 		return n.owner == s.compute.Ref || n.owner.Value == "" && n.Datacenter == s.compute.Datacenter
+	}
+	if s.from != nil {
+		return n.owner == s.from.Compute.Ref || n.owner.Value == "" && n.Datacenter == s.from.Datacenter.Ref
 	}
 	if n.Kind == Pool && s.defaults.Cluster != "" {
 		return s.Names(s.defaults.Cluster, n.owner)
@@ -184,13 +188,17 @@ func (s *site) choose() error {
 		s.pool = s.nodes[s.compute.root]
 	}
 	if s.pool == nil {
-		return refusal(backends.Auth, "", "the account may not see the root resource pool of %s", s.compute.Path).
-			Advise("Grant Resource.AssignVMToPool on the cluster or one of its resource pools, and name that in placement.resource_pool.")
+		return s.noRootPool()
 	}
 	if s.host != nil || s.compute.drs {
 		return nil
 	}
-	return s.chooseHost()
+	return s.chooseHost(func(*node) bool { return true })
+}
+
+func (s *site) noRootPool() error {
+	return refusal(backends.Auth, "placement.resource_pool", "the account may not see the root resource pool of %s", s.compute.Path).
+		Advise("Grant Resource.AssignVMToPool on the cluster or one of its resource pools, and name that in placement.resource_pool.")
 }
 
 // hostsOwners are the clusters and stand-alone compute resources, by path.

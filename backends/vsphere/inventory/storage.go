@@ -118,14 +118,6 @@ func (x *Index) seen(p Place, has func(host *node) bool) bool {
 	return len(members) == 0 || slices.ContainsFunc(members, has) // none: the account may not see them
 }
 
-// hosts names those that have to see what a VM at p uses.
-func (p Place) hosts() string {
-	if p.Host != nil {
-		return fmt.Sprintf("host %q", p.Host.Name)
-	}
-	return fmt.Sprintf("the hosts of cluster %q", p.Compute.Name)
-}
-
 // mounted are the datastores that a VM at p can use now.
 func (x *Index) mounted(p Place) []*node {
 	return filter(x.of(Datastore), func(d *node) bool {
