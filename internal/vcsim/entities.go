@@ -101,6 +101,8 @@ func (s *Server) wrap(obj mo.Reference) mo.Reference {
 		return &HostSystem{HostSystem: o, server: s}
 	case *simulator.HttpNfcLease:
 		return &HttpNfcLease{HttpNfcLease: o, server: s}
+	case *simulator.HostDatastoreBrowser:
+		return &HostDatastoreBrowser{HostDatastoreBrowser: o, server: s}
 	default:
 		return nil
 	}

@@ -42,16 +42,16 @@ func New(c *conn.Conn, x *inventory.Index, o inventory.Object) *Datastore {
 
 // Path is the datastore path of a file.
 func (d *Datastore) Path(file string) string {
-	return (&object.DatastorePath{Datastore: d.Name, Path: file}).String()
+	return (&object.DatastorePath{Datastore: inventory.Escape(d.Name), Path: file}).String()
 }
 
-// Parse takes a datastore path apart; ok is false where id is none, or names no file.
+// Parse takes a datastore path apart into the datastore's name and the file; ok is false where id is none, or names no file.
 func Parse(id string) (datastore, file string, ok bool) {
 	var p object.DatastorePath
 	if !p.FromString(id) || p.Datastore == "" || p.Path == "" || strings.HasSuffix(p.Path, "/") {
 		return "", "", false
 	}
-	return p.Datastore, path.Clean(p.Path), true
+	return inventory.Unescape(p.Datastore), path.Clean(p.Path), true
 }
 
 // Object names a file in errors.

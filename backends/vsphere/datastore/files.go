@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/nfc"
 )
 
@@ -39,7 +40,7 @@ func (d *Datastore) MakeFolder(ctx context.Context, dir string) error {
 // size is how many bytes r yields, -1 where that is not known. progress, where it is not nil, is told how many were sent so far.
 // Next to an error there may be a part of the file.
 func (d *Datastore) Put(ctx context.Context, file string, r io.ReadCloser, size int64, progress func(int64)) (sent int64, err error) {
-	u := object.NewDatastoreURL(*d.conn.VIM().URL(), d.datacenterPath, d.Name, file)
+	u := object.NewDatastoreURL(*d.conn.VIM().URL(), d.datacenterPath, inventory.Escape(d.Name), file)
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
 	sent, err = nfc.Send(ctx, d.conn.VIM().Client, http.MethodPut, u, header, nfc.NewBody(r, r, progress), size)
 	return sent, backends.Wrap(err, "upload", d.object(file))
