@@ -2,7 +2,6 @@ package vcsim
 
 import (
 	"net"
-	"net/http"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -36,9 +35,4 @@ func (vm *VirtualMachine) AcquireTicket(_ *simulator.Context, req *types.Acquire
 		ticket.Url = "wss://" + vm.server.address + "/ticket/" + ticket.Ticket
 	}
 	return &methods.AcquireTicketBody{Res: &types.AcquireTicketResponse{Returnval: ticket}}
-}
-
-// serveScreen says that there is nothing to be seen.
-func serveScreen(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "pretended guests have no screen", http.StatusNotFound)
 }

@@ -25,7 +25,10 @@ func (s *Server) attach() {
 	s.takeStock(ctx)
 	s.jobs.hideSteps(ctx.Map)
 	s.service.ServeMux.HandleFunc("/nfc/{lease}/{file}", s.serveTransfer)
-	s.service.ServeMux.HandleFunc("/screen", serveScreen)
+	if !s.options.ESXi {
+		s.service.ServeMux.HandleFunc("POST /rest/com/vmware/vcenter/ovf/library-item/{item}", s.deployItem)
+		s.service.ServeMux.HandleFunc("POST /api/vcenter/ovf/library-item/{item}", s.deployItem)
+	}
 }
 
 // detach stops what runs in the background.
