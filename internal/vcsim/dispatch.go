@@ -24,6 +24,16 @@ func (s *Server) handle(ctx *simulator.Context, m *simulator.Method) (mo.Referen
 		return nil, unauthenticated(m)
 	}
 
+	if m.This.Type == "PropertyCollector" {
+		c := s.collector(ctx, m)
+		if c != nil {
+			m.This.Value += "@"
+			m.Name = "Dispatch"
+		}
+
+		return c, nil
+	}
+
 	target := s.wrap(ctx.Map.Get(m.This))
 	if target == nil {
 		return nil, s.privileged(ctx, m.This, m.Name, m.Body)

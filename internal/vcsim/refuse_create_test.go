@@ -47,7 +47,9 @@ func TestRefusesToCreate(t *testing.T) {
 		"unit 7":              {func(s *spec) { disk(s).UnitNumber = types.NewInt32(7) }, "InvalidDeviceSpec"},
 		"unit out of bounds":  {func(s *spec) { disk(s).UnitNumber = types.NewInt32(64) }, "InvalidDeviceSpec"},
 		"five controllers":    {func(s *spec) { add(s, controllers(4)...) }, "TooManyDevices"},
-		"one key twice":       {func(s *spec) { add(s, &types.VirtualNVMEController{VirtualController: types.VirtualController{VirtualDevice: types.VirtualDevice{Key: disk(s).Key}}}) }, "InvalidDeviceSpec"},
+		"one key twice": {func(s *spec) {
+			add(s, &types.VirtualNVMEController{VirtualController: types.VirtualController{VirtualDevice: types.VirtualDevice{Key: disk(s).Key}}})
+		}, "InvalidDeviceSpec"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := l.create(l.spec(name, test.edit))

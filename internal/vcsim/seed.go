@@ -206,7 +206,9 @@ func (e *estate) result(task *object.Task, err error) (types.ManagedObjectRefere
 }
 
 // wait waits for a task.
-func (e *estate) wait(task *object.Task) (types.TaskInfo, error) { return e.server.wait(task.Reference()) }
+func (e *estate) wait(task *object.Task) (types.TaskInfo, error) {
+	return e.server.wait(task.Reference())
+}
 
 // pools makes the nested pools under the root.
 func (e *estate) pools(root *object.ResourcePool) error {

@@ -30,10 +30,11 @@ type Server struct {
 	policies    *policies
 	certificate *certificate
 
-	traffic traffic
-	faults  faults
-	logins  logins
-	roster  *roster
+	traffic    traffic
+	faults     faults
+	logins     logins
+	collectors collectors
+	roster     *roster
 
 	mu       sync.Mutex
 	address  string // host:port

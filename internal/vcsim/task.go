@@ -19,6 +19,7 @@ import (
 
 // jobs are the tasks of a server that run, and what they hold.
 type jobs struct {
+	work    sync.Mutex // held while a task does its work
 	mu      sync.Mutex
 	running map[types.ManagedObjectReference]*job                         // by task
 	holders map[types.ManagedObjectReference]types.ManagedObjectReference // task by what it holds
@@ -198,6 +199,9 @@ func (j *job) pass(run func(*job) (types.AnyType, types.BaseMethodFault)) (res t
 	if j.canceled() {
 		return nil, &types.RequestCanceled{}
 	}
+	// The simulator reads datastores without their locks, so that work on them is done one piece after the other.
+	j.server.jobs.work.Lock()
+	defer j.server.jobs.work.Unlock()
 	j.WithLock(*j.task.Info.Entity, func() { res, fault = run(j) })
 	return res, fault
 }
@@ -255,7 +259,7 @@ func (j *job) step(entity types.ManagedObjectReference, call func() soap.HasFaul
 // await waits until a task of the simulator's has ended.
 func (j *job) await(t *simulator.Task) types.TaskInfo {
 	reader := &simulator.Context{}
-	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
 		var info types.TaskInfo
 		j.Map.WithLock(reader, t, func() { info = t.Info })
 		if info.State == types.TaskInfoStateSuccess || info.State == types.TaskInfoStateError {

@@ -1,0 +1,199 @@
+package vcsim
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// The simulator lets each change of any object wake all who wait for updates,
+// who then collect everything that they have asked for. With fifty who wait
+// for fifty tasks that takes minutes. Here those who have named the objects
+// that they wait for are woken by these only.
+
+// collectors are the property collectors that are waited on.
+type collectors struct {
+	mu     sync.Mutex
+	narrow map[*simulator.PropertyCollector]*narrowed
+	number int
+}
+
+// narrowed hands on to a collector what concerns it.
+type narrowed struct {
+	self types.ManagedObjectReference
+	pc   *simulator.PropertyCollector
+	refs atomic.Pointer[map[types.ManagedObjectReference]bool] // nil for all
+}
+
+// Reference identifies what is narrowed among the registry's handlers.
+func (n *narrowed) Reference() types.ManagedObjectReference { return n.self }
+
+func (n *narrowed) concerned(ref types.ManagedObjectReference) bool {
+	refs := n.refs.Load()
+
+	return refs == nil || (*refs)[ref]
+}
+
+// PutObject is told of a new object.
+func (n *narrowed) PutObject(ctx *simulator.Context, o mo.Reference) {
+	if n.concerned(o.Reference()) {
+		n.pc.PutObject(ctx, o)
+	}
+}
+
+// UpdateObject is told of changed properties.
+func (n *narrowed) UpdateObject(ctx *simulator.Context, o mo.Reference, changes []types.PropertyChange) {
+	if n.concerned(o.Reference()) {
+		n.pc.UpdateObject(ctx, o, changes)
+	}
+}
+
+// RemoveObject is told of an object that is gone.
+func (n *narrowed) RemoveObject(ctx *simulator.Context, ref types.ManagedObjectReference) {
+	if n.concerned(ref) {
+		n.pc.RemoveObject(ctx, ref)
+	}
+}
+
+// PropertyCollector answers those calls to a property collector that concern
+// waiting. It needs no lock, as the simulator's does not.
+type PropertyCollector struct {
+	*simulator.PropertyCollector
+
+	server *Server
+	method string
+}
+
+// Dispatch answers the call.
+func (p *PropertyCollector) Dispatch(ctx *simulator.Context, body any) soap.HasFault {
+	switch q := body.(type) {
+	case *types.WaitForUpdatesEx:
+		if q.Version != "" {
+			p.server.narrow(ctx, p.PropertyCollector)
+		}
+
+		res := p.WaitForUpdatesEx(ctx, q)
+		if q.Version == "" {
+			p.server.narrow(ctx, p.PropertyCollector)
+		}
+
+		return res
+	case *types.CreateFilter:
+		res := p.CreateFilter(ctx, q)
+		p.server.widen(ctx, p.PropertyCollector, q.Spec)
+
+		return res
+	case *types.DestroyPropertyCollector:
+		p.server.unwatch(ctx, p.PropertyCollector)
+
+		return p.DestroyPropertyCollector(ctx, q)
+	default:
+		return refusal(&types.MethodNotFound{Receiver: p.Self, Method: p.method})
+	}
+}
+
+// collector returns what answers the method of a property collector, or nil
+// where the simulator's does.
+func (s *Server) collector(ctx *simulator.Context, m *simulator.Method) mo.Reference {
+	switch m.Name {
+	case "WaitForUpdatesEx", "CreateFilter", "DestroyPropertyCollector":
+	default:
+		return nil
+	}
+
+	pc, ok := ctx.Session.Get(m.This).(*simulator.PropertyCollector)
+	if !ok {
+		return nil
+	}
+
+	return &PropertyCollector{PropertyCollector: pc, server: s, method: m.Name}
+}
+
+// narrow lets only changes of objects that the collector has filters for reach
+// it.
+func (s *Server) narrow(ctx *simulator.Context, pc *simulator.PropertyCollector) {
+	s.collectors.mu.Lock()
+	defer s.collectors.mu.Unlock()
+
+	n, ok := s.collectors.narrow[pc]
+	if !ok {
+		if s.collectors.narrow == nil {
+			s.collectors.narrow = make(map[*simulator.PropertyCollector]*narrowed)
+		}
+
+		// The first collectors of all sessions have one reference.
+		s.collectors.number++
+		n = &narrowed{pc: pc, self: types.ManagedObjectReference{
+			Type: "NarrowedPropertyCollector", Value: strconv.Itoa(s.collectors.number),
+		}}
+		s.collectors.narrow[pc] = n
+	}
+
+	n.refs.Store(filtered(ctx, pc))
+
+	if !ok {
+		ctx.Map.AddHandler(n)
+	}
+
+	ctx.Map.RemoveHandler(pc)
+}
+
+// widen lets changes of what a new filter is for reach a collector that is
+// waited on already, and wakes who waits.
+func (s *Server) widen(ctx *simulator.Context, pc *simulator.PropertyCollector, spec types.PropertyFilterSpec) {
+	s.collectors.mu.Lock()
+	defer s.collectors.mu.Unlock()
+
+	n, ok := s.collectors.narrow[pc]
+	if !ok || len(spec.ObjectSet) == 0 {
+		return
+	}
+
+	n.refs.Store(filtered(ctx, pc))
+	pc.UpdateObject(ctx, spec.ObjectSet[0].Obj, nil)
+}
+
+// unwatch forgets a collector.
+func (s *Server) unwatch(ctx *simulator.Context, pc *simulator.PropertyCollector) {
+	s.collectors.mu.Lock()
+	defer s.collectors.mu.Unlock()
+
+	if n, ok := s.collectors.narrow[pc]; ok {
+		ctx.Map.RemoveHandler(n)
+		delete(s.collectors.narrow, pc)
+	}
+}
+
+// filtered returns the objects that a collector has filters for, or nil where
+// a filter leads from object to object.
+func filtered(ctx *simulator.Context, pc *simulator.PropertyCollector) *map[types.ManagedObjectReference]bool {
+	refs := make(map[types.ManagedObjectReference]bool)
+
+	for _, ref := range pc.Filter {
+		filter, ok := ctx.Session.Get(ref).(*simulator.PropertyFilter)
+		if !ok {
+			continue
+		}
+
+		for _, set := range filter.Spec.ObjectSet {
+			if len(set.SelectSet) > 0 {
+				return nil
+			}
+
+			refs[set.Obj] = true
+		}
+	}
+
+	return &refs
+}
+
+// Lock does nothing: a collector is not locked while it is waited on.
+func (*PropertyCollector) Lock() {}
+
+// Unlock does nothing.
+func (*PropertyCollector) Unlock() {}
