@@ -30,6 +30,10 @@ func vsphereImpact(from, to *b.VMSpec, c b.Change) b.Impact {
 		return vsphereDisk(from, to, c)
 	case "disks.storage", "disks.policy": // Storage vMotion, which a running guest does not notice
 		return b.Impact{}
+	case "disks.provisioning": // a disk that moves can be laid out anew on the way
+		if was, is := from.Disks[c.Key].Storage, to.Disks[c.Key].Storage; was != nil && is != nil && *was != *is {
+			return b.Impact{}
+		}
 	case "customization":
 		return restart("vCenter customizes a guest when it starts")
 	}

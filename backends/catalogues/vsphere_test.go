@@ -60,6 +60,7 @@ func TestVSphere_impact(t *testing.T) {
 		"Storage vMotion":     {nil, edited(func(d *b.Disk) { d.Storage = new("two") }), b.EffectLive, ""},
 		"a policy":            {nil, edited(func(d *b.Disk) { d.Policy = new("silver") }), b.EffectLive, ""},
 		"provisioning":        {nil, edited(func(d *b.Disk) { d.Provisioning = new("thick") }), b.EffectRefuse, "creation"},
+		"moved, provisioning": {nil, edited(func(d *b.Disk) { d.Storage, d.Provisioning = new("two"), new("thick") }), b.EffectLive, ""},
 		"shrink":              {nil, edited(func(d *b.Disk) { d.SizeGiB = new(int64(5)) }), b.EffectRefuse, "shrink"},
 		"slot":                {nil, edited(func(d *b.Disk) { d.Slot = new("1:0") }), b.EffectRestart, "detached"},
 		"shared":              {nil, edited(func(d *b.Disk) { d.Shared = new(true) }), b.EffectRestart, "detached"},

@@ -187,7 +187,7 @@ func (v *relocation) profile(ctx context.Context, key string, on inventory.Objec
 	if name == "" {
 		return []types.BaseVirtualMachineProfileSpec{&types.VirtualMachineEmptyProfileSpec{}}, nil
 	}
-	profile, meet, err := v.policyFor(ctx, name, v.m.index.Objects(inventory.Datastore))
+	profile, meet, err := v.policyAmong(ctx, name, v.m.index.Objects(inventory.Datastore))
 	if err != nil {
 		return nil, blame(err, path)
 	}

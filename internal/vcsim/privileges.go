@@ -108,6 +108,7 @@ var simple = map[string]string{
 	"CustomizeVM_Task":             "VirtualMachine.Provisioning.Customize",
 	"ExportVm":                     "VApp.Export",
 	"CreateFolder":                 "Folder.Create",
+	"MoveIntoResourcePool":         "Resource.AssignVMToPool",
 	"SetField":                     "Global.SetCustomField",
 	"AddCustomFieldDef":            "Global.ManageCustomFields",
 	"CancelTask":                   "Global.CancelTask",
