@@ -45,7 +45,7 @@ func openCache(cfg Config, at *url.URL) (*cache, error) {
 	var found cached
 	text, err := os.ReadFile(c.path)
 	if err == nil && json.Unmarshal(text, &found) == nil && found.Cookie != "" {
-		c.cookie = &http.Cookie{Name: soap.SessionCookieName, Value: found.Cookie, Quoted: found.Quoted}
+		c.cookie = &http.Cookie{Name: soap.SessionCookieName, Value: found.Cookie, Quoted: found.Quoted, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
 		c.rest = found.REST
 	}
 	return c, nil

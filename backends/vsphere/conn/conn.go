@@ -169,7 +169,7 @@ func (c *Conn) logout(ctx context.Context, cookie *http.Cookie) error {
 	return err
 }
 
-// keepAlive makes a call now and then, so that a session does not end while nothing happens.
+// keepAlive makes calls now and then, so that sessions do not end while nothing happens.
 func (c *Conn) keepAlive() {
 	tick := time.NewTicker(idle)
 	defer tick.Stop()
@@ -178,9 +178,13 @@ func (c *Conn) keepAlive() {
 		case <-c.base.Done():
 			return
 		case <-tick.C:
-			// A session that ended is renewed by the call; what else fails, the next real call tells.
-			_, _ = methods.GetCurrentTime(c.base, c.vim)
-			c.rest.touch(c.base)
+			c.touch(c.base)
 		}
 	}
+}
+
+// touch uses the sessions. One that ended is renewed; what else fails, the next real call tells.
+func (c *Conn) touch(ctx context.Context) {
+	_, _ = methods.GetCurrentTime(ctx, c.vim)
+	c.rest.touch(ctx)
 }

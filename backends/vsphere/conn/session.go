@@ -94,7 +94,7 @@ func (s *session) renew(ctx context.Context, epoch int) error {
 	if f == nil {
 		f = &flight{done: make(chan struct{})}
 		s.flight = f
-		s.conn.work.Go(func() { s.fly(f) })
+		s.conn.work.Go(func() { s.fly(f) }) //nolint:contextcheck // one login for all that wait outlives the call that met the end first
 	}
 	s.mu.Unlock()
 	select {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -110,6 +111,59 @@ func TestManyCallsThatMeetAnExpiredSessionLogInOnce(t *testing.T) {
 	if s.Sessions() != 0 || s.Logouts() != 1 || s.RESTLogouts() != 1 {
 		t.Errorf("%d sessions, %d and %d logouts", s.Sessions(), s.Logouts(), s.RESTLogouts())
 	}
+}
+
+func TestKeepAliveUsesBothSessions(t *testing.T) {
+	s := vcsim.Start(t, vcsim.Options{})
+	c := connected(t, to(s))
+	s.ResetCalls()
+	c.touch(t.Context())
+	if s.TotalCalls() != 1 || s.Calls()["CurrentTime"] != 1 {
+		t.Errorf("without REST: %v", s.Calls())
+	}
+	if _, err := c.REST(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.ResetCalls()
+	c.touch(t.Context())
+	if s.TotalCalls() != 2 {
+		t.Errorf("with REST: %v", s.Calls())
+	}
+}
+
+// What is lost in a login or a logout must not leave goroutines or connections behind.
+func TestCloseLeavesNothingRunning(t *testing.T) {
+	s := vcsim.Start(t, vcsim.Options{})
+	open := func() {
+		c, err := Open(t.Context(), to(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := begin(s, c)
+		j.succeed()
+		if _, err := c.Await(t.Context(), "test", "X", j.start(c)); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.REST(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	open()
+	before := runtime.NumGoroutine()
+	for range 10 {
+		open()
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > before+2 && time.Now().Before(deadline) { // those of the server end by themselves
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before+2 {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+	balanced(t, s)
 }
 
 func TestPasswordChangedMeanwhileIsTriedOnce(t *testing.T) {
