@@ -75,6 +75,15 @@ func TestCheck(t *testing.T) {
 			edit: secureBoot,
 			want: &want{"secure_boot", backends.SeverityError, []string{"Secure Boot"}},
 		},
+		"a number that is not taken": {
+			edit: func(s *backends.VMSpec) { s.CPU.Threads = new(int64(2)) },
+			cat:  func(c *backends.Catalogue) { c.Accepts = map[string][]string{"cpu.threads": {"1"}} },
+			want: &want{"cpu.threads", backends.SeverityError, []string{`"2"`, "takes 1"}},
+		},
+		"a number that is taken": {
+			create: true, edit: func(s *backends.VMSpec) { s.CPU.Threads = new(int64(1)) },
+			cat: func(c *backends.Catalogue) { c.Accepts = map[string][]string{"cpu.threads": {"1"}} },
+		},
 		"unsupported, but switched off": {edit: func(s *backends.VMSpec) { s.SecureBoot = new(false) }},
 		"not applicable": {
 			edit: func(s *backends.VMSpec) { s.Placement.Host = new("h2") },

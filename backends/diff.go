@@ -35,7 +35,10 @@ func (c Change) String() string {
 	case Add, Remove:
 		return fmt.Sprintf("%s %s", c.Action, c.Path)
 	default:
-		if c.From == nil {
+		switch {
+		case c.From == nil && c.To == nil: // it holds secrets, or is long
+			return fmt.Sprintf("%s %s", c.Action, c.Path)
+		case c.From == nil:
 			return fmt.Sprintf("%s %s to %v", c.Action, c.Path, c.To)
 		}
 		return fmt.Sprintf("%s %s from %v to %v", c.Action, c.Path, c.From, c.To)

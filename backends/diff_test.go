@@ -74,6 +74,41 @@ func TestDiff(t *testing.T) {
 		"a volume left alone": {
 			disks(map[string]backends.Disk{"a": {Volume: new("v1")}}), disks(map[string]backends.Disk{"a": {}}), nil,
 		},
+		"options of vSphere": {
+			&backends.VMSpec{VSphere: &backends.VSphereOptions{ExtraConfig: map[string]string{"a": "1", "b": "2"}, BootOrder: []string{"a", "b"}, HardwareVersion: new(int64(19))}},
+			&backends.VMSpec{VSphere: &backends.VSphereOptions{ExtraConfig: map[string]string{"a": "secret"}, BootOrder: []string{"b", "a"}, HardwareVersion: new(int64(20))}},
+			[]string{
+				"grow vsphere.hardware_version from 19 to 20 [vsphere_options]", "set vsphere.extra_config from [a b] to [a] [vsphere_options]",
+				"set vsphere.boot_order from [a b] to [b a] [vsphere_options]",
+			},
+		},
+		"options of vSphere left alone": {
+			&backends.VMSpec{VSphere: &backends.VSphereOptions{ExtraConfig: map[string]string{"a": "1"}, CustomAttributes: map[string]string{}}},
+			&backends.VMSpec{VSphere: &backends.VSphereOptions{CustomAttributes: map[string]string{}}}, nil,
+		},
+		"no extra config where there was one": {
+			&backends.VMSpec{VSphere: &backends.VSphereOptions{ExtraConfig: map[string]string{"a": "1"}}},
+			&backends.VMSpec{VSphere: &backends.VSphereOptions{ExtraConfig: map[string]string{}}},
+			[]string{"set vsphere.extra_config from [a] to [] [vsphere_options]"},
+		},
+		"a device says of what kind it is": {
+			&backends.VMSpec{HostDevices: map[string]backends.HostDevice{}},
+			&backends.VMSpec{HostDevices: map[string]backends.HostDevice{"gpu": {VGPU: "grid"}}},
+			[]string{`add host_devices["gpu"] [host_devices]`, `add host_devices["gpu"].vgpu [host_devices]`},
+		},
+		"a slot and sharing": {
+			disks(map[string]backends.Disk{"data": {Slot: new("0:1")}}), disks(map[string]backends.Disk{"data": {Slot: new("1:0"), Shared: new(true)}}),
+			[]string{`set disks["data"].slot from 0:1 to 1:0 [disk_slot]`, `set disks["data"].shared to true [disk_sharing]`},
+		},
+		"sysprep's secrets are known by their version": {
+			&backends.VMSpec{Customization: &backends.Customization{Windows: &backends.WindowsCustomization{PasswordVersion: one, RunOnce: []string{}}}},
+			&backends.VMSpec{Customization: &backends.Customization{Windows: &backends.WindowsCustomization{PasswordVersion: one, AdminPassword: "x", DomainPassword: "y", ProductKey: "z"}}}, nil,
+		},
+		"another version of sysprep's secrets": {
+			&backends.VMSpec{Customization: &backends.Customization{Windows: &backends.WindowsCustomization{PasswordVersion: one}}},
+			&backends.VMSpec{Customization: &backends.Customization{Windows: &backends.WindowsCustomization{PasswordVersion: two, AdminPassword: "x"}}},
+			[]string{"set customization [guest_customization]", "set customization.windows to true [guest_customization]"},
+		},
 		"no VLAN where there was one": {
 			nics(map[string]backends.NIC{"lan": {VLAN: two}}), nics(map[string]backends.NIC{"lan": {VLAN: new(int64(0))}}),
 			[]string{`set networks["lan"].vlan from 2 to 0 []`},

@@ -65,7 +65,7 @@
 //   - Linked clones. libvirt: the source's disks are frozen as for a snapshot, and both
 //     go on in layers of their own. vSphere: a snapshot made for it. Proxmox VE:
 //     from templates.
-//   - Seeds. libvirt and vSphere get an ISO that holds the inputs beside what
-//     cloud-init reads, so that AspectSeed can tell them back. Proxmox VE has
+//   - Seeds. libvirt gets an ISO that holds the inputs beside what cloud-init reads, vSphere
+//     properties of the VM (guestinfo) or such an ISO, so that AspectSeed can tell them back. Proxmox VE has
 //     fields of its own for most and snippets for the rest.
 package backends

@@ -80,6 +80,9 @@ func (b *Backend) consoleType(m *machine) string {
 	case "none":
 		return ""
 	case "":
+		if b.catalogue.Backend == backends.VSphere {
+			return "webmks"
+		}
 		return *b.accepted("console.type", "vnc")
 	}
 	return kind

@@ -116,6 +116,11 @@ func (b *Backend) settle(s *backends.VMSpec) {
 	if s.CloudInit != nil && s.CloudInit.UserDataVersion != nil {
 		s.CloudInit.UserData = nil // the version stands for it
 	}
+	if c := s.Customization; c != nil && c.Windows != nil && c.Windows.PasswordVersion != nil {
+		w := *c.Windows
+		w.AdminPassword, w.DomainPassword, w.ProductKey = "", "", "" // likewise
+		s.Customization = &backends.Customization{Hostname: c.Hostname, Domain: c.Domain, TimeZone: c.TimeZone, Windows: &w}
+	}
 }
 
 // limit is a limit, or nil where it is none.

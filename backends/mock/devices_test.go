@@ -158,11 +158,15 @@ func TestWindowsCustomization(t *testing.T) {
 	id := create(t, b, with("one"))
 	vm := get(t, b, id)
 	to := with("two")
+	to.Customization.Windows.AdminPassword, to.Customization.Windows.PasswordVersion = "s3cret", new(int64(1))
 	r := backends.Reconfiguration{Desired: to, Changes: backends.Diff(&vm.Config, to), Mode: backends.Cold}
 	if err := b.Reconfigure(t.Context(), id, r); err != nil {
 		t.Fatal(err)
 	}
 	noDiff(t, get(t, b, id), to)
+	if w := get(t, b, id).Config.Customization.Windows; w.AdminPassword != "" || *w.PasswordVersion != 1 {
+		t.Errorf("the password is told back: %+v", w)
+	}
 	plain := create(t, b, spec("plain"))
 	vm = get(t, b, plain)
 	to = with("three")

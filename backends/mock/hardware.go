@@ -69,3 +69,15 @@ func validateVSphere(s *backends.VMSpec) *backends.Error {
 	}
 	return nil
 }
+
+// forgetBoot takes from an order of boot that nobody asked for now what the VM does not have.
+func forgetBoot(s *backends.VMSpec) {
+	if s.VSphere == nil {
+		return
+	}
+	s.VSphere.BootOrder = slices.DeleteFunc(s.VSphere.BootOrder, func(name string) bool {
+		_, disk := s.Disks[name]
+		_, nic := s.Networks[name]
+		return !disk && !nic && name != "cdrom"
+	})
+}

@@ -114,6 +114,12 @@ func TestAccVM_vsphereOptions(t *testing.T) {
 	if o := m.VM("web").Config.VSphere; o == nil || *o.HardwareVersion != 20 {
 		t.Errorf("what is managed no longer is %+v", o)
 	}
+	w.Write("main.tf", m.Config(web(`disks = { data = { size_gib = 1, slot = "1:0" } }`), likeVSphere)) // the order has named root
+	w.Apply()
+	w.EmptyPlan()
+	if o := m.VM("web").Config.VSphere; len(o.BootOrder) != 0 {
+		t.Errorf("the VM boots from %v, which it does not have", o.BootOrder)
+	}
 }
 
 // On vSphere a maximum switches hot add on, and a VM that has it grows while it runs.

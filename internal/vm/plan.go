@@ -2,6 +2,8 @@ package vm
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -120,6 +122,14 @@ func (c coder) settle(planned, config, prior tftypes.Value, rule func(backends.P
 func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 	version := attribute(config, "cloud_init", "user_data_wo_version")
 	altered := func(path ...string) bool { return !attribute(planned, path...).Equal(attribute(prior, path...)) }
+	reset := func(path ...string) bool { // it is configured, and anew
+		now := attribute(config, path...)
+		return !now.IsNull() && !now.Equal(attribute(prior, path...))
+	}
+	moved := func(name string) bool {
+		now := attribute(config, name)
+		return !now.IsNull() && !slices.Equal(keys(now), keys(attribute(prior, name)))
+	}
 	exchanged := exchanges(config, prior)
 	return func(p backends.Path) tfx.Unset {
 		switch {
@@ -129,11 +139,13 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 			return tfx.Clear // a secret that became write-only must not stay in state
 		case p == "cpu.max_cores" && altered("cpu", "cores"), p == "memory.max_mib" && altered("memory", "size_mib"):
 			return tfx.Renew // by default it follows the size
-		case p == "cpu.hot_add" && altered("cpu", "max_cores"), p == "memory.hot_add" && altered("memory", "max_mib"):
+		case p == "cpu.hot_add" && reset("cpu", "max_cores"), p == "memory.hot_add" && reset("memory", "max_mib"):
 			return tfx.Renew // a maximum may need it
-		case p.Generic() == "disks.slot" && altered("disks", p.Steps()[1].Name, "bus"),
-			p.Generic() == "networks.vlan" && altered("networks", p.Steps()[1].Name, "network"):
+		case p.Generic() == "disks.slot" && reset("disks", p.Steps()[1].Name, "bus"),
+			p.Generic() == "networks.vlan" && reset("networks", p.Steps()[1].Name, "network"):
 			return tfx.Renew // it belongs to the other
+		case (p == "vsphere" || p == "vsphere.boot_order") && (moved("disks") || moved("networks")):
+			return tfx.Renew // it may name what goes
 		case p.Generic() == "disks.volume" && exchanged[p.Steps()[1].Name]:
 			return released(config, p.Steps()[1].Name)
 		case ofTheDisk(p) && exchanged[p.Steps()[1].Name]:
@@ -173,6 +185,15 @@ func renewing(rule func(backends.Path) tfx.Unset, t *transition, cat backends.Ca
 		}
 		return rule(p)
 	}
+}
+
+// keys are those of a map, sorted; none where it is null or unknown.
+func keys(v tftypes.Value) []string {
+	var all map[string]tftypes.Value
+	if !v.IsKnown() || v.IsNull() || v.As(&all) != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 // attribute is the value at a path of attribute names, null where an object on
