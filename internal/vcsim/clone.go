@@ -47,9 +47,6 @@ func (c *cloning) run() (types.AnyType, types.BaseMethodFault) {
 	if !ok {
 		return nil, &types.ManagedObjectNotFound{Obj: c.req.Folder}
 	}
-	if other := c.Map.FindByName(c.req.Name, folder.ChildEntity); other != nil {
-		return nil, &types.DuplicateName{Name: c.req.Name, Object: other.Reference()}
-	}
 	create, fault := c.createSpec()
 	if fault != nil {
 		return nil, fault
@@ -70,6 +67,7 @@ func (c *cloning) run() (types.AnyType, types.BaseMethodFault) {
 	if fault != nil {
 		return nil, fault
 	}
+	c.server.associateMove(clone.Self, &spec.Location)
 	post(c.Context, &types.VmClonedEvent{VmCloneEvent: types.VmCloneEvent{VmEvent: vmEvent(c.Context, clone)}, SourceVm: *e.Vm})
 	return clone.Self, nil
 }

@@ -15,7 +15,11 @@ import (
 // RelocateVMTask moves a machine: to another host, pool or folder, and its files.
 func (vm *VirtualMachine) RelocateVMTask(ctx *simulator.Context, req *types.RelocateVM_Task) soap.HasFault {
 	return vm.server.start(ctx, vm.Self, "RelocateVM_Task", cancelable, func(j *job) (types.AnyType, types.BaseMethodFault) {
-		return nil, j.relocate(vm.VirtualMachine, &req.Spec)
+		fault := j.relocate(vm.VirtualMachine, &req.Spec)
+		if fault == nil {
+			j.server.associateMove(vm.Self, &req.Spec)
+		}
+		return nil, fault
 	})
 }
 

@@ -23,6 +23,9 @@ func (f *Folder) CreateVMTask(ctx *simulator.Context, req *types.CreateVM_Task) 
 
 // createVM makes a machine in a folder whose lock is held.
 func (j *job) createVM(folder *simulator.Folder, req *types.CreateVM_Task) (*simulator.VirtualMachine, types.BaseMethodFault) {
+	if other, taken := j.server.roster.child(folder.Self, req.Config.Name, folder.Self); taken {
+		return nil, &types.DuplicateName{Name: req.Config.Name, Object: other} // made while the task waited
+	}
 	var disks []types.BaseVirtualDeviceConfigSpec
 	for _, c := range req.Config.DeviceChange {
 		if _, ok := c.GetVirtualDeviceConfigSpec().Device.(*types.VirtualDisk); ok {
@@ -49,6 +52,7 @@ func (j *job) createVM(folder *simulator.Folder, req *types.CreateVM_Task) (*sim
 		j.destroy(vm)
 		return nil, fault
 	}
+	j.server.associate(vm.Self, req.Config.VmProfile, disks)
 	return vm, nil
 }
 
@@ -95,6 +99,9 @@ func (j *job) reconfigure(vm *simulator.VirtualMachine, spec *types.VirtualMachi
 		if fault = j.overfull(vm); fault != nil {
 			j.takeBack(vm, before)
 		}
+	}
+	if fault == nil {
+		j.server.associate(vm.Self, spec.VmProfile, spec.DeviceChange)
 	}
 	if vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
 		j.server.refreshGuest(j.Context, vm)

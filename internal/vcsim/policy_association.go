@@ -53,6 +53,20 @@ func (s *Server) associate(vm types.ManagedObjectReference, own []types.BaseVirt
 	}
 }
 
+// associateMove notes the policies that a machine and its disks get where they
+// move or are cloned to.
+func (s *Server) associateMove(vm types.ManagedObjectReference, spec *types.VirtualMachineRelocateSpec) {
+	s.associate(vm, spec.Profile, nil)
+
+	for _, d := range spec.Disk {
+		s.associate(vm, nil, []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{
+			Operation: types.VirtualDeviceConfigSpecOperationEdit,
+			Device:    &types.VirtualDisk{VirtualDevice: types.VirtualDevice{Key: d.DiskId}},
+			Profile:   d.Profile,
+		}})
+	}
+}
+
 // dissociate forgets the policies of a machine that is gone.
 func (s *Server) dissociate(vm types.ManagedObjectReference) {
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package vcsim_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -134,6 +135,24 @@ func TestTagsAndPolicies(t *testing.T) {
 	})).CompatibleDatastores()
 	if want := l.ref("Datastore", l.Seed.PolicyDatastore).Value; len(fits) != 1 || fits[0].HubId != want {
 		t.Errorf("the policy fits %v, want %s", fits, want)
+	}
+
+	gold := []types.BaseVirtualMachineProfileSpec{&types.VirtualMachineDefinedProfileSpec{ProfileId: id}}
+	made := l.vm("policed", func(s *spec) {
+		for _, b := range s.DeviceChange {
+			if c := b.GetVirtualDeviceConfigSpec(); c.Device == disk(s) {
+				c.Profile = gold
+			}
+		}
+	})
+	on := fmt.Sprintf("%s:%d", made.Reference().Value, device[*types.VirtualDisk](l, made).Key)
+
+	policies := must[[]pbmtypes.PbmQueryProfileResult](t)(p.QueryAssociatedProfiles(t.Context(), []pbmtypes.PbmServerObjectRef{
+		{ObjectType: string(pbmtypes.PbmObjectTypeVirtualDiskId), Key: on},
+		{ObjectType: string(pbmtypes.PbmObjectTypeVirtualMachine), Key: made.Reference().Value},
+	}))
+	if len(policies) != 2 || len(policies[0].ProfileId) != 1 || policies[0].ProfileId[0].UniqueId != id || len(policies[1].ProfileId) != 0 {
+		t.Errorf("policies of the disk and the machine: %+v", policies)
 	}
 
 	l.Revoke("StorageProfile.View", "")

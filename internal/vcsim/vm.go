@@ -45,6 +45,8 @@ func (s *Server) machine(ref types.ManagedObjectReference) *machine {
 
 // forget drops what is remembered of a virtual machine that is gone.
 func (s *Server) forget(ref types.ManagedObjectReference) {
+	s.dissociate(ref)
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
