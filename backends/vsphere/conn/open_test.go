@@ -172,6 +172,51 @@ func TestWhatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// Where a proxy is in between, the certificate is still the server's to show.
+func TestTrustThroughAProxy(t *testing.T) {
+	s := vcsim.Start(t, vcsim.Options{})
+	used := make(chan string, 20)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		used <- r.Method
+		target, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		client, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(target, client); _ = target.Close() }()
+		go func() { _, _ = io.Copy(client, target); _ = client.Close() }()
+	}))
+	defer proxy.Close()
+	at, err := parseEndpoint(to(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for thumbprint, want := range map[string]backends.Code{"": "", s.Thumbprint(): "", strings.Repeat("AB", 32): backends.Auth} {
+		cfg := to(s)
+		cfg.Thumbprint = thumbprint
+		tr, err := newTrust(cfg, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Conn{cfg: cfg, at: at, soap: newClient(at, tr)}
+		c.soap.DefaultTransport().Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+		_, err = c.greet(t.Context())
+		if backends.CodeOf(err) != want {
+			t.Errorf("%q: %v", thumbprint, err)
+		}
+		c.soap.CloseIdleConnections()
+	}
+	if len(used) == 0 {
+		t.Error("the proxy was not used")
+	}
+}
+
 func TestHangingServerEndsWithTheContext(t *testing.T) {
 	s := vcsim.Start(t, vcsim.Options{})
 	s.Hang("RetrieveServiceContent", "", 1)

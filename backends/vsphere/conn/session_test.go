@@ -250,6 +250,26 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
+func TestReadsSurviveAFlakyNetwork(t *testing.T) {
+	s := vcsim.Start(t, vcsim.Options{Delay: 5 * time.Millisecond})
+	c := connected(t, to(s))
+	s.Flaky(0.05, 7)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 4 {
+				if err := read(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.Calls()["RetrievePropertiesEx"]; n <= 200 {
+		t.Errorf("%d calls: nothing failed", n)
+	}
+}
+
 func TestSessionCache(t *testing.T) {
 	s := vcsim.Start(t, vcsim.Options{})
 	cfg := to(s)

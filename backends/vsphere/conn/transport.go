@@ -25,7 +25,7 @@ func newClient(at *url.URL, t *trust) *soap.Client {
 	h := c.DefaultTransport()
 	h.DialContext = t.dialer.DialContext
 	h.DialTLSContext = t.dial
-	h.TLSClientConfig = t.config(t.endpoint) // of connections through a proxy
+	h.TLSClientConfig = t.proxied()
 	h.MaxIdleConns, h.MaxIdleConnsPerHost = 2*parallel, parallel
 	t.leased = c.Thumbprint
 	c.Transport = &replayable{h}

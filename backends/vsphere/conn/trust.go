@@ -96,6 +96,21 @@ func (t *trust) config(addr string) *tls.Config {
 	}
 }
 
+// proxied is config for connections through a proxy, of which only net/http knows where they go: it fills in
+// the name, except where that is an address. Transfers to hosts by address must not go through a proxy.
+func (t *trust) proxied() *tls.Config {
+	c := t.config(t.endpoint)
+	endpoint := c.ServerName
+	c.ServerName = ""
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		if s.ServerName == "" || s.ServerName == endpoint {
+			return t.verify(s, t.endpoint)
+		}
+		return t.verify(s, net.JoinHostPort(s.ServerName, "443"))
+	}
+	return c
+}
+
 // verify decides about the certificate of the server at addr. With a thumbprint, the endpoint's
 // certificate is that one and no other.
 func (t *trust) verify(s tls.ConnectionState, addr string) error {
