@@ -145,16 +145,18 @@ func (e *edit) addDisk(ctx context.Context, key string) error {
 	if err != nil {
 		return blame(err, path.Attr("storage"))
 	}
+	var profile []types.BaseVirtualMachineProfileSpec
+	if want.Policy != nil && *want.Policy != "" {
+		if store, profile, err = e.storeFor(ctx, want, store, size); err != nil {
+			return blame(err, path.Attr("policy"))
+		}
+	}
 	e.datastores[key] = store
 	disk.CapacityInBytes, disk.CapacityInKB = size, size>>10
 	backing.FileName, backing.Datastore = root(store), &store.Ref
 	provision(backing, value(want.Provisioning), value(want.Shared))
 	change := e.add(disk, path)
-	change.FileOperation = types.VirtualDeviceConfigSpecFileOperationCreate
-	if want.Policy != nil && *want.Policy != "" {
-		change.Profile, err = e.policyFor(ctx, *want.Policy, store)
-		return blame(err, path.Attr("policy"))
-	}
+	change.FileOperation, change.Profile = types.VirtualDeviceConfigSpecFileOperationCreate, profile
 	return nil
 }
 

@@ -52,6 +52,7 @@ type mark struct {
 	// Origin is the id of the VM whose disks this one's share content with.
 	Origin string `json:"origin,omitempty"`
 
+	BootOrder []string `json:"boot_order,omitempty"` // as asked
 	// ExtraConfig are the keys that vsphere.extra_config set, Attributes the custom attributes.
 	ExtraConfig []string `json:"extra_config,omitempty"`
 	Attributes  []string `json:"attributes,omitempty"`

@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -24,10 +25,11 @@ func (e *edit) options(context.Context) error {
 	}
 	e.extraConfig(from.ExtraConfig, to.ExtraConfig)
 	if changed(from.BootDelayMs, to.BootDelayMs) && (from.BootDelayMs != nil || *to.BootDelayMs != 0) {
-		e.bootOptions().BootDelay = *to.BootDelayMs
+		e.bootOptions().BootDelay = max(*to.BootDelayMs, noBootDelay)
 	}
 	if to.BootOrder != nil && !slices.Equal(from.BootOrder, to.BootOrder) {
 		e.boot = true
+		e.mark.BootOrder = to.BootOrder
 	}
 	if changed(from.LatencySensitivity, to.LatencySensitivity) {
 		e.spec.LatencySensitivity = &types.LatencySensitivity{Level: types.LatencySensitivitySensitivityLevel(*to.LatencySensitivity)}
@@ -52,8 +54,8 @@ func (e *edit) checkOptions(o backends.VSphereOptions) error {
 	if t := value(o.SCSIType); t != "" && !slices.Contains(scsiTypes, t) {
 		return invalid("scsi_controller", "%q is none of %s", t, strings.Join(scsiTypes, ", "))
 	}
-	if d := value(o.BootDelayMs); d < 0 {
-		return invalid("boot_delay_ms", "%d is less than 0", d)
+	if d := value(o.BootDelayMs); d < 0 || d == noBootDelay {
+		return invalid("boot_delay_ms", "%d is neither 0 nor 2 or more", d)
 	}
 	for key := range o.ExtraConfig {
 		if key == "" || strings.HasPrefix(key, "virtrigaud.") {
@@ -69,6 +71,9 @@ func (e *edit) checkOptions(o backends.VSphereOptions) error {
 	}
 	return nil
 }
+
+// noBootDelay stands for none: the SDK leaves a 0 out of a request, which leaves the delay that there was.
+const noBootDelay = 1
 
 // The versions of virtual hardware that vSphere 6.7 to 9 can make or upgrade to.
 const (
@@ -102,6 +107,9 @@ func (e *edit) swapsControllers() bool {
 // bootOrder is the order that is asked for, of the devices of a VM that exists.
 func (m *machine) bootOrder(keys []string) []types.BaseVirtualMachineBootOptionsBootableDevice {
 	order := []types.BaseVirtualMachineBootOptionsBootableDevice{}
+	if len(keys) == 0 {
+		keys = m.naturalOrder() // an empty order would be left out of the request
+	}
 	disks, nics := m.diskDevices(), m.nicDevices()
 	for _, key := range keys {
 		switch {
@@ -130,7 +138,10 @@ func (m *machine) observeOptions() *backends.VSphereOptions {
 		}
 	}
 	if boot := m.Config.BootOptions; boot != nil {
-		o.BootDelayMs, o.BootOrder = new(boot.BootDelay), m.observeBootOrder(boot.BootOrder)
+		o.BootOrder = m.observeBootOrder(boot.BootOrder)
+		if boot.BootDelay > noBootDelay {
+			o.BootDelayMs = new(boot.BootDelay)
+		}
 	}
 	if l := m.Config.LatencySensitivity; l != nil && l.Level != "" {
 		o.LatencySensitivity = new(string(l.Level))
@@ -157,7 +168,20 @@ func (m *machine) observeBootOrder(order []types.BaseVirtualMachineBootOptionsBo
 			names = append(names, "cdrom")
 		}
 	}
+	if (m.mark == nil || len(m.mark.BootOrder) == 0) && slices.Equal(names, m.naturalOrder()) {
+		return []string{}
+	}
 	return names
+}
+
+// naturalOrder is how firmware tries devices that nobody ordered: disks by slot, then interfaces.
+func (m *machine) naturalOrder() []string {
+	var keys []string
+	disks, nics := m.diskDevices(), m.nicDevices()
+	keys = slices.SortedFunc(maps.Keys(disks), func(a, b string) int { return cmp.Compare(disks[a].Key, disks[b].Key) })
+	return append(keys, slices.SortedFunc(maps.Keys(nics), func(a, b string) int {
+		return cmp.Compare(nics[a].GetVirtualEthernetCard().Key, nics[b].GetVirtualEthernetCard().Key)
+	})...)
 }
 
 // upgrade raises the virtual hardware to the version that is asked for: a task of its own.

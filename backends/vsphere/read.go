@@ -71,7 +71,10 @@ func (b *Backend) addTags(ctx context.Context, got map[backends.ID]read) error {
 	for _, m := range ms {
 		m.tags = tags[m.id()]
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return b.readPolicies(ctx, ms)
 }
 
 // machines reads properties of VMs, in pages. Each id has an entry in the result.
