@@ -16,6 +16,10 @@ var attachment = regexp.MustCompile(`/tag-association/id:([^/?]+)$`)
 // refuseREST answers a call to REST that vCenter refuses and the simulator
 // does not, and reports whether it has.
 func (s *Server) refuseREST(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	if s.refuseTagging(w, r, body) {
+		return true
+	}
+
 	m := attachment.FindStringSubmatch(r.URL.Path)
 	if m == nil || r.Method != http.MethodPost {
 		return false

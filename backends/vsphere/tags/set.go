@@ -225,8 +225,8 @@ func ofBatch(batch tags.BatchErrors) error {
 	code := backends.Invalid
 	var texts []string
 	for _, one := range batch {
-		switch kind := strings.ToLower(one.Type); {
-		case strings.Contains(kind, "notfound"), strings.Contains(kind, "not_found"):
+		switch kind := strings.ToLower(one.Type + " " + one.Message); {
+		case strings.Contains(kind, "notfound"), strings.Contains(kind, "not_found"), strings.Contains(kind, "not found"):
 			code = backends.NotFound
 		case strings.Contains(kind, "unauthorized"), strings.Contains(kind, "permission"), strings.Contains(kind, "privilege"):
 			code = backends.Auth
