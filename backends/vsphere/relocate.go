@@ -99,7 +99,7 @@ func (v *relocation) uses() []types.ManagedObjectReference {
 			all = append(all, *store)
 		}
 	}
-	if home, ok := v.m.homeStore(); ok && v.home == nil {
+	if home, ok := v.m.homeStore(); ok && v.home == nil && !v.homeFollows() {
 		all = append(all, home.Ref)
 	}
 	return all

@@ -22,8 +22,11 @@ func (v *relocation) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if v.home != nil {
+	switch {
+	case v.home != nil:
 		v.moveHome(targets[""])
+	case v.homeFollows():
+		v.moveHome(targets[rootKey])
 	}
 	for _, key := range slices.Sorted(maps.Keys(devices)) {
 		d, asked := v.disks[key]
@@ -116,6 +119,15 @@ func (v *relocation) targets(ctx context.Context, devices map[string]*types.Virt
 		to[e.key] = o
 	}
 	return to, nil
+}
+
+// homeFollows reports whether the VM's own files go with the disk that it boots from, beside which they are: else
+// the VM would go on to need a datastore that none of its disks is on.
+func (v *relocation) homeFollows() bool {
+	root := v.m.diskDevices()[rootKey]
+	name := v.disks[rootKey].storage
+	home, ok := v.m.homeStore()
+	return ok && root != nil && name != nil && storeOf(root) == home.Ref && !v.m.index.Names(*name, home.Ref)
 }
 
 // moveHome moves the VM's own files.
