@@ -195,7 +195,8 @@ func agent(t *testing.T, e *Env) {
 			}
 		}
 	}
-	if vm.Networks["lan"].Device == "" {
+	named := slices.ContainsFunc(g.Interfaces, func(i backends.GuestInterface) bool { return i.Name != "" })
+	if named && vm.Networks["lan"].Device == "" {
 		t.Error("the guest's name of the interface is missing")
 	}
 	// Nobody is asked who was not meant to be.
@@ -315,6 +316,7 @@ func reboot(t *testing.T, e *Env) {
 
 func shutdown(t *testing.T, e *Env) {
 	id := e.Guest(t)
+	e.awaitAgent(t, id)
 	e.Power(t, id, backends.Shutdown)
 	if err := e.WaitPower(e.Ctx(t), id, backends.Stopped); err != nil {
 		t.Fatalf("the guest was asked to shut down: %v", err)

@@ -57,6 +57,9 @@ func monitoring(t *testing.T, e *Env) {
 func customization(t *testing.T, e *Env) {
 	spec := e.guestSpec(t)
 	spec.CloudInit = nil
+	if e.Seed.GuestOS != "" {
+		spec.GuestOS = &e.Seed.GuestOS
+	}
 	spec.Customization = &backends.Customization{Hostname: "customized", Domain: "example.org", TimeZone: "Europe/Madrid"}
 	id := e.Create(t, spec)
 	e.bootGuest(t, id)

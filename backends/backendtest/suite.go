@@ -63,6 +63,7 @@ type Seed struct {
 	StoragePolicy          string                // that Storage obeys
 	LibraryItem            string                // LIBRARY/ITEM of which a template can be made
 	HostDevices            []backends.HostDevice // each of which a VM can be given
+	GuestOS                string                // that the hypervisor can customize the guest of; "" is any
 
 	// MissingVM is a well-formed id that no VM has; "" is a UUID.
 	MissingVM backends.ID

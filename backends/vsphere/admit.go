@@ -13,7 +13,7 @@ import (
 // admit checks that changes can be made at all, before any of them is.
 func (e *edit) admit(r backends.Reconfiguration, changes []backends.Change) error {
 	cat := e.catalogue()
-	if err := backends.Vet(cat, e.from, e.to, changes, "change", e.m.object()); err != nil {
+	if err := backends.Vet(cat, e.from, e.to, r.Changes, "change", e.m.object()); err != nil {
 		return err
 	}
 	if err := e.admitFrozen(cat, changes); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/middleware"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/conn"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
@@ -26,12 +27,14 @@ func TestConformance(t *testing.T) {
 			})
 		},
 		Seed: backendtest.Seed{
-			Network: seed.Network, SecondNetwork: seed.SecondNetwork, VLANNetwork: seed.VLANPortGroup, DistributedNetwork: seed.PortGroup,
-			StaticIPv4: "192.168.77.5/24", StaticGateway: "192.168.77.1",
-			Storage: seed.Datastores[0], SecondStorage: seed.Datastores[1],
+			Network: seed.Network, SecondNetwork: seed.SecondNetwork, DistributedNetwork: seed.PortGroup,
+			TaggedNetworks: map[int64]string{30: seed.VLANPortGroup, 31: seed.NextPortGroup, 0: seed.PortGroup},
+			StaticIPv4:     "192.168.77.5/24", StaticGateway: "192.168.77.1",
+			Storage: seed.PolicyDatastore, SecondStorage: seed.Datastores[0],
 			Template: seed.Template, Host: seed.Hosts[0][0], SecondHost: seed.Hosts[0][1],
 			ResourcePool: seed.Pool, Folder: seed.Folder, StoragePolicy: seed.Policy,
 			LibraryItem: seed.Library + "/" + seed.LibraryOVF,
+			GuestOS:     "debian12_64Guest",
 			MissingVM:   "vm-999999",
 		},
 		BootImage: importGuest,
@@ -58,7 +61,7 @@ func TestConformanceESXi(t *testing.T) {
 	})
 }
 
-// connect opens the driver on a simulator.
+// connect opens the driver on a simulator, with the middleware that waits for objects that are busy.
 func connect(t *testing.T, s *vcsim.Server, d inventory.Defaults) backends.Backend {
 	t.Helper()
 	b, err := vsphere.Open(t.Context(), vsphere.Config{
@@ -68,7 +71,7 @@ func connect(t *testing.T, s *vcsim.Server, d inventory.Defaults) backends.Backe
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return middleware.Retry(b, middleware.DefaultRetry)
 }
 
 // guestSize is what the pretended guest's disk holds.

@@ -100,7 +100,7 @@ func (s *Server) bootOf(vm *simulator.VirtualMachine) int {
 
 // boot starts the guest of a machine that was powered on or reset.
 func (s *Server) boot(ctx *simulator.Context, vm *simulator.VirtualMachine) {
-	ctx.AutoUpdate(vm, func() { s.shut(vm) })
+	update(ctx, vm, func() { s.shut(vm) })
 	m := s.machine(vm.Self)
 	m.mu.Lock()
 	boot, pending := m.guest.boot, m.guest.pending
@@ -110,7 +110,7 @@ func (s *Server) boot(ctx *simulator.Context, vm *simulator.VirtualMachine) {
 	}
 	if pending != nil {
 		post(ctx, &types.CustomizationStartedEvent{CustomizationEvent: types.CustomizationEvent{VmEvent: vmEvent(ctx, vm)}})
-		ctx.AutoUpdate(vm, func() { showCustomization(vm, types.GuestInfoCustomizationStatusTOOLSDEPLOYPKG_RUNNING, "") })
+		update(ctx, vm, func() { showCustomization(vm, types.GuestInfoCustomizationStatusTOOLSDEPLOYPKG_RUNNING, "") })
 	}
 	s.later(vm, boot, func(ctx *simulator.Context) {
 		if pending != nil {
@@ -121,7 +121,7 @@ func (s *Server) boot(ctx *simulator.Context, vm *simulator.VirtualMachine) {
 }
 
 // shut takes away what only a guest that runs has. It is called with the
-// machine's lock held, within AutoUpdate.
+// machine's lock held, within update.
 func (s *Server) shut(vm *simulator.VirtualMachine) {
 	m := s.machine(vm.Self)
 	m.mu.Lock()
@@ -149,11 +149,11 @@ func (s *Server) shut(vm *simulator.VirtualMachine) {
 }
 
 // quiet does the same for a machine that does not run, after it was changed.
-func (j *job) quiet(vm *simulator.VirtualMachine) { j.AutoUpdate(vm, func() { j.server.shut(vm) }) }
+func (j *job) quiet(vm *simulator.VirtualMachine) { update(j.Context, vm, func() { j.server.shut(vm) }) }
 
 // runTools lets the tools of a machine's guest run and tell of it.
 func (s *Server) runTools(ctx *simulator.Context, vm *simulator.VirtualMachine) {
-	ctx.AutoUpdate(vm, func() {
+	update(ctx, vm, func() {
 		g := *vm.Guest
 		g.ToolsRunningStatus = string(types.VirtualMachineToolsRunningStatusGuestToolsRunning)
 		g.ToolsStatus = types.VirtualMachineToolsStatusToolsOk
@@ -165,7 +165,7 @@ func (s *Server) runTools(ctx *simulator.Context, vm *simulator.VirtualMachine) 
 		g.GuestOperationsReady, g.GuestStateChangeSupported = types.NewBool(true), types.NewBool(true)
 		s.tell(ctx, vm, &g)
 		for _, d := range disksOf(vm.Config.Hardware.Device)[:1] {
-			g.Disk = []types.GuestDiskInfo{{DiskPath: "/", Capacity: d.CapacityInBytes, FreeSpace: d.CapacityInBytes / 2}}
+			g.Disk = []types.GuestDiskInfo{{DiskPath: "/", Capacity: d.CapacityInBytes, FreeSpace: d.CapacityInBytes / 2, FilesystemType: "ext4"}}
 		}
 		vm.Guest = &g
 		vm.Summary.Guest = &types.VirtualMachineGuestSummary{
@@ -184,7 +184,7 @@ func (s *Server) refreshGuest(ctx *simulator.Context, vm *simulator.VirtualMachi
 		s.runTools(ctx, vm)
 		return
 	}
-	ctx.AutoUpdate(vm, func() { vm.Guest.Net = nil })
+	update(ctx, vm, func() { vm.Guest.Net = nil })
 }
 
 // obey lets the guest do, after a while, what it was asked to.

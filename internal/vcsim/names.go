@@ -24,6 +24,7 @@ type Seed struct {
 	Switch         string // distributed, of all hosts of Datacenter
 	PortGroup      string // distributed, without a VLAN
 	VLANPortGroup  string // distributed, tagged with VLAN
+	NextPortGroup  string // distributed, tagged with VLAN + 1
 	TrunkPortGroup string // distributed, a trunk of VLANs 100 to 199
 	VLAN           int
 	OpaqueNetwork  string // an NSX segment
@@ -68,6 +69,7 @@ func vCenterSeed() Seed {
 		Switch:           "dvs",
 		PortGroup:        "dv-servers",
 		VLANPortGroup:    "dv-vlan30",
+		NextPortGroup:    "dv-vlan31",
 		TrunkPortGroup:   "dv-trunk",
 		VLAN:             30,
 		OpaqueNetwork:    "segment-web",

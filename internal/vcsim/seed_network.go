@@ -32,12 +32,14 @@ func (e *estate) networks(folder *object.Folder, hosts []*object.HostSystem) err
 	}
 
 	none := &types.VmwareDistributedVirtualSwitchVlanIdSpec{}
-	tagged := &types.VmwareDistributedVirtualSwitchVlanIdSpec{VlanId: int32(e.seed.VLAN)} //nolint:gosec // Below 4096.
+	tagged := &types.VmwareDistributedVirtualSwitchVlanIdSpec{VlanId: int32(e.seed.VLAN)}   //nolint:gosec // Below 4096.
+	next := &types.VmwareDistributedVirtualSwitchVlanIdSpec{VlanId: int32(e.seed.VLAN + 1)} //nolint:gosec // Below 4096.
 	trunk := &types.VmwareDistributedVirtualSwitchTrunkVlanSpec{VlanId: []types.NumericRange{{Start: 100, End: 199}}}
 
 	task, err := dvs.AddPortgroup(e.ctx, []types.DVPortgroupConfigSpec{
 		distributed(e.seed.PortGroup, none),
 		distributed(e.seed.VLANPortGroup, tagged),
+		distributed(e.seed.NextPortGroup, next),
 		distributed(e.seed.TrunkPortGroup, trunk),
 	})
 	if err != nil {
