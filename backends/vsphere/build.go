@@ -2,8 +2,6 @@ package vsphere
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -31,7 +29,7 @@ type build struct {
 // the snapshot that is cloned. baseDisks has, by key, the device key in base of the disk that is made from it; the other
 // disks of base, its interfaces, drives and host devices are taken out. Everything that can be refused is refused here.
 func (b *Backend) buildConfig(ctx context.Context, place inventory.Place, spec *backends.VMSpec, base *machine, baseDisks map[string]int32) (*build, error) {
-	uuid := newUUID()
+	uuid := newInstanceUUID()
 	e := &edit{
 		Backend: b, from: &backends.VMSpec{}, to: spec, m: base, creating: true, place: place,
 		mark: newMark(spec, uuid), datastores: map[string]inventory.Object{}, disksOf: map[string]*types.VirtualDisk{},
@@ -169,14 +167,6 @@ func (k *mark) clone() *mark {
 		c.NICs = map[string]nicMark{}
 	}
 	return &c
-}
-
-// newUUID is a random UUID (RFC 9562, version 4).
-func newUUID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
 // newLayout starts from the controllers that there are.

@@ -7,7 +7,6 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 )
 
 // driveBus is the bus of drives that are made here. Guests find them there with BIOS and with EFI.
@@ -78,25 +77,17 @@ func (e *edit) medium(ctx context.Context, iso string) (types.BaseVirtualDeviceB
 	if !isDatastorePath(iso) || !p.FromString(iso) {
 		return nil, none
 	}
-	if err := e.checkFile(ctx, p); err != nil {
+	ds, err := e.storeNamed(ctx, p.Datastore)
+	if err == nil {
+		_, err = ds.Stat(ctx, p.Path)
+	}
+	if err != nil {
 		if backends.CodeOf(err) == backends.NotFound {
 			return nil, none
 		}
 		return nil, blame(err, "cdrom.iso")
 	}
 	return &types.VirtualCdromIsoBackingInfo{VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: iso}}, nil
-}
-
-// checkFile reports a file of a datastore that does not exist as NotFound.
-func (b *Backend) checkFile(ctx context.Context, p object.DatastorePath) error {
-	ds, err := b.datastore(ctx, p.Datastore)
-	if err != nil {
-		return err
-	}
-	if _, err := ds.Stat(ctx, p.Path); err != nil {
-		return fault.Wrap(err, "read "+p.String(), "")
-	}
-	return nil
 }
 
 // observeCDROM tells what lies in the first drive; one of the client's or the host's counts as empty.

@@ -3,13 +3,14 @@ package vsphere
 import (
 	"context"
 
+	"github.com/vmware/govmomi/crypto"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
 // firmware sets BIOS or EFI, secure boot and the TPM.
-func (e *edit) firmware(context.Context) error {
+func (e *edit) firmware(ctx context.Context) error {
 	from, to := e.from, e.to
 	uefi := value(to.Firmware) == "uefi"
 	switch {
@@ -32,9 +33,23 @@ func (e *edit) firmware(context.Context) error {
 		e.bootOptions().EfiSecureBootEnabled = to.SecureBoot
 	}
 	if changed(from.TPM, to.TPM) {
+		if *to.TPM && !e.hasKeyProvider(ctx) {
+			return backends.Errorf(backends.Precondition, "", "", "a virtual TPM is encrypted, and vCenter has no key provider").
+				At("tpm").Advise("Add a key provider to vCenter and make it the default, such as the native one (Configure, Security, Key Providers).")
+		}
 		e.tpm(*to.TPM)
 	}
 	return nil
+}
+
+// hasKeyProvider reports whether vCenter has any. Where the account may not know, the answer to what needs one tells.
+func (e *edit) hasKeyProvider(ctx context.Context) bool {
+	manager, err := crypto.GetManagerKmip(e.conn.VIM())
+	if err != nil {
+		return true
+	}
+	all, err := manager.ListKmipServers(ctx, nil)
+	return err != nil || len(all) > 0
 }
 
 func (e *edit) tpm(wanted bool) {

@@ -29,7 +29,10 @@ func (e *edit) hostDevices(ctx context.Context) error {
 			delete(present, key)
 		}
 	}
-	e.mark.HostDevices = maps.Clone(e.to.HostDevices)
+	e.mark.HostDevices = nil
+	if len(e.to.HostDevices) > 0 {
+		e.mark.HostDevices = maps.Clone(e.to.HostDevices)
+	}
 	var target *types.ConfigTarget
 	for _, key := range slices.Sorted(maps.Keys(e.to.HostDevices)) {
 		if present[key] != nil {

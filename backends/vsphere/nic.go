@@ -178,7 +178,10 @@ func (e *edit) changeNIC(ctx context.Context, key string, device types.BaseVirtu
 		dirty, blame = true, path.Attr("bandwidth_mbps")
 	}
 	k := e.mark.NICs[key]
-	k.Unit, k.Network, k.MAC = value(card.UnitNumber), orElse(want.Network, k.Network), k.MAC || changed(have.MAC, want.MAC)
+	k.Unit, k.MAC = value(card.UnitNumber), k.MAC || changed(have.MAC, want.MAC)
+	if changed(have.Network, want.Network) {
+		k.Network = *want.Network
+	}
 	e.mark.NICs[key] = k
 	if dirty {
 		e.change(device.(types.BaseVirtualDevice), blame)
