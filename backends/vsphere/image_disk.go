@@ -77,8 +77,8 @@ func (a *arrival) stream(ctx context.Context, c *backends.Content, capacity int6
 
 // disk makes a template that has nothing but the image's content as its disk.
 func (a *arrival) disk(ctx context.Context) (backends.ID, error) {
-	k := a.mark(newUUID())
-	k.Disks = map[string]diskMark{"root": {Slot: "scsi0:0"}}
+	k := a.mark(newInstanceUUID())
+	k.Disks = map[string]diskMark{rootKey: {Slot: "scsi0:0"}}
 	id, err := a.receiveDisk(ctx, k)
 	if err != nil {
 		return "", err
@@ -196,7 +196,7 @@ func (a *arrival) putDisk(ctx context.Context, to *imageFile) error {
 	if a.source.VM != "" {
 		return a.copyRoot(ctx, a.source.VM, to)
 	}
-	id, err := a.receiveDisk(ctx, a.mark(newUUID()))
+	id, err := a.receiveDisk(ctx, a.mark(newInstanceUUID()))
 	if err != nil {
 		return err
 	}

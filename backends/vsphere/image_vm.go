@@ -152,20 +152,22 @@ func (a *arrival) template(ctx context.Context) (backends.Image, error) {
 	return img, nil
 }
 
-// earlier looks at what has the image's name in its folder. What an import left that was cut short is removed.
+// earlier looks at what has the image's name: VMs in its folder, and images in the datacenter, which may be in the folder of what they
+// were made of. What an import left that was cut short is removed.
 func (a *arrival) earlier(ctx context.Context, all []*machine) (img backends.Image, found bool, err error) {
 	for _, m := range all {
-		if m.Name != a.spec.Name || m.Parent == nil || *m.Parent != a.place.Folder.Ref {
+		ours := m.mark != nil && m.mark.Image != ""
+		if m.Name != a.spec.Name || m.Parent == nil || *m.Parent != a.place.Folder.Ref && (!ours || !a.nearby(m)) {
 			continue
 		}
 		switch {
-		case m.mark != nil && m.mark.Image != "" && m.mark.Partial:
+		case ours && m.mark.Partial:
 			err := a.DeleteVM(ctx, m.id(), backends.DeleteOptions{})
 			if backends.CodeOf(err) == backends.NotFound {
 				err = nil
 			}
 			return img, false, err
-		case !m.isImage() || m.mark == nil || m.mark.Image == "":
+		case !ours || !m.isImage():
 			return img, false, backends.Errorf(backends.Conflict, "", "", "there is already a VM %q (%s) in the folder %q", m.Name, m.Self.Value, a.place.Folder.Name).
 				At("name").Advise("Choose another name. A template can be used as it is, by its id %q or its name.", m.Self.Value)
 		case m.kind() == a.spec.Kind && diskimage.SameContent(m.mark.Fingerprint, a.spec.Fingerprint):
@@ -182,14 +184,20 @@ func (a *arrival) earlier(ctx context.Context, all []*machine) (img backends.Ima
 // twin finds an image that has the same content under another name, in the same datacenter; nil: there is none.
 func (a *arrival) twin(all []*machine) *machine {
 	for _, m := range all {
-		if m.isImage() && m.mark != nil && m.kind() == a.spec.Kind && diskimage.SameContent(m.mark.Fingerprint, a.spec.Fingerprint) &&
-			m.index != nil && m.Parent != nil {
-			if o, ok := m.index.Object(*m.Parent); ok && o.Datacenter == a.place.Datacenter.Ref {
-				return m
-			}
+		if m.isImage() && m.mark != nil && m.kind() == a.spec.Kind && diskimage.SameContent(m.mark.Fingerprint, a.spec.Fingerprint) && a.nearby(m) {
+			return m
 		}
 	}
 	return nil
+}
+
+// nearby reports whether a VM is in the datacenter that the image goes to.
+func (a *arrival) nearby(m *machine) bool {
+	if m.index == nil || m.Parent == nil {
+		return false
+	}
+	o, ok := m.index.Object(*m.Parent)
+	return ok && o.Datacenter == a.place.Datacenter.Ref
 }
 
 // mark is that of the image, for a VM with the instance UUID.
@@ -199,9 +207,14 @@ func (a *arrival) mark(instance string) *mark {
 
 // cloneImage makes the image's template by cloning a VM, with changes to its devices.
 func (a *arrival) cloneImage(ctx context.Context, from *machine, changes []types.BaseVirtualDeviceConfigSpec) (backends.ID, error) {
-	k := a.mark(newUUID())
+	k := a.mark(newInstanceUUID())
 	if from.mark != nil && changes == nil {
-		k.Disks, k.NICs, k.GuestOS = from.mark.Disks, from.mark.NICs, from.mark.GuestOS
+		k = from.mark.clone()
+		k.VM, k.Token, k.Image, k.Fingerprint = newInstanceUUID(), "", a.spec.Kind, a.spec.Fingerprint
+	} else if root := from.rootDisk(); root != nil {
+		if at, ok := slotOf(from.devices(), root); ok {
+			k.Disks = map[string]diskMark{rootKey: {Slot: at.String()}}
+		}
 	}
 	option, err := k.option()
 	if err != nil {
