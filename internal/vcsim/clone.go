@@ -214,7 +214,7 @@ func (c *cloning) complete(clone *simulator.VirtualMachine) types.BaseMethodFaul
 		}
 	}
 	if spec.Template {
-		c.AutoUpdate(clone, func() { _ = clone.MarkAsTemplate(&types.MarkAsTemplate{This: clone.Self}) })
+		update(c.Context, clone, func() { _ = clone.MarkAsTemplate(&types.MarkAsTemplate{This: clone.Self}) })
 		return nil
 	}
 	if spec.PowerOn {
@@ -225,7 +225,7 @@ func (c *cloning) complete(clone *simulator.VirtualMachine) types.BaseMethodFaul
 
 // fill gives the clone's disks the content of the source's: a copy, or a child.
 func (c *cloning) fill(clone *simulator.VirtualMachine) (fault types.BaseMethodFault) {
-	c.AutoUpdate(clone, func() {
+	update(c.Context, clone, func() {
 		devices := cloneDevices(clone.Config.Hardware.Device)
 		sources, targets := disksOf(c.config.Hardware.Device), disksOf(devices)
 		for i, d := range targets {

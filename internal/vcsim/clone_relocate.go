@@ -83,7 +83,7 @@ func (j *job) moveCompute(vm *simulator.VirtualMachine, spec *types.VirtualMachi
 				pool = root
 			}
 		}
-		j.AutoUpdate(vm, func() {
+		update(j.Context, vm, func() {
 			vm.Runtime.Host = host
 			vm.Summary.Runtime = vm.Runtime
 		})
@@ -95,7 +95,7 @@ func (j *job) moveCompute(vm *simulator.VirtualMachine, spec *types.VirtualMachi
 		if p, ok := j.Map.Get(*pool).(*simulator.ResourcePool); ok {
 			j.Map.AddReference(j.Context, p, &p.Vm, vm.Self)
 		}
-		j.AutoUpdate(vm, func() { vm.ResourcePool = pool })
+		update(j.Context, vm, func() { vm.ResourcePool = pool })
 	}
 }
 
@@ -151,9 +151,9 @@ func (j *job) moveFiles(vm *simulator.VirtualMachine, spec *types.VirtualMachine
 		return devices
 	}
 	for _, snap := range snapshotsOf(j.Context, vm) {
-		j.AutoUpdate(snap, func() { snap.Config.Hardware.Device = rename(snap.Config.Hardware.Device) })
+		update(j.Context, snap, func() { snap.Config.Hardware.Device = rename(snap.Config.Hardware.Device) })
 	}
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		vm.Config.Hardware.Device = rename(vm.Config.Hardware.Device)
 		if moves.home != nil {
 			j.rehome(vm, moves.home)

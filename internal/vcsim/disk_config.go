@@ -269,6 +269,6 @@ func (j *job) takeBack(vm *simulator.VirtualMachine, before []*types.VirtualDisk
 		}
 		_ = file.remove()
 	}
-	j.AutoUpdate(vm, func() { vm.Config.Hardware.Device = devices })
+	update(j.Context, vm, func() { vm.Config.Hardware.Device = devices })
 	j.server.settle(j.Context, vm)
 }

@@ -93,6 +93,8 @@ func (s *Server) wrap(obj mo.Reference) mo.Reference {
 		return &VirtualDiskManager{VirtualDiskManager: o, server: s}
 	case *simulator.FileManager:
 		return &FileManager{FileManager: o, server: s}
+	case *simulator.EventManager:
+		return &EventManager{EventManager: o, server: s}
 	case *simulator.Task:
 		return &Task{Task: o, server: s}
 	case *simulator.VirtualMachineSnapshot:

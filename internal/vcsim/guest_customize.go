@@ -34,7 +34,7 @@ func (j *job) pend(vm *simulator.VirtualMachine, spec *types.CustomizationSpec) 
 	if busy {
 		return &types.CustomizationPending{}
 	}
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		tools := types.ToolsConfigInfo{}
 		if vm.Config.Tools != nil {
 			tools = *vm.Config.Tools
@@ -88,7 +88,7 @@ func (s *Server) customize(ctx *simulator.Context, vm *simulator.VirtualMachine,
 	} else {
 		post(ctx, &types.CustomizationSucceeded{CustomizationEvent: e})
 	}
-	ctx.AutoUpdate(vm, func() {
+	update(ctx, vm, func() {
 		tools := *vm.Config.Tools
 		tools.PendingCustomization = ""
 		vm.Config.Tools = &tools

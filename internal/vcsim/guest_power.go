@@ -54,7 +54,7 @@ func (vm *VirtualMachine) ResetVMTask(ctx *simulator.Context, _ *types.ResetVM_T
 			return nil, wrongState(vm.VirtualMachine, on)
 		}
 		post(j.Context, &types.VmResettingEvent{VmEvent: vmEvent(j.Context, vm.VirtualMachine)})
-		j.AutoUpdate(vm.VirtualMachine, func() { vm.Summary.Runtime.BootTime = types.NewTime(time.Now()); vm.Runtime.BootTime = vm.Summary.Runtime.BootTime })
+		update(j.Context, vm.VirtualMachine, func() { vm.Summary.Runtime.BootTime = types.NewTime(time.Now()); vm.Runtime.BootTime = vm.Summary.Runtime.BootTime })
 		j.server.boot(j.Context, vm.VirtualMachine)
 		return nil, nil
 	})
@@ -128,7 +128,7 @@ func (j *job) setPower(vm *simulator.VirtualMachine, state types.VirtualMachineP
 // setPower sets the state of a machine whose lock is held, and what depends on
 // it: what devices are connected, and that only what runs has a guest.
 func (s *Server) setPower(ctx *simulator.Context, vm *simulator.VirtualMachine, state types.VirtualMachinePowerState) {
-	ctx.AutoUpdate(vm, func() {
+	update(ctx, vm, func() {
 		vm.Runtime.PowerState = state
 		vm.Runtime.BootTime = nil
 		vm.Runtime.Question = nil
@@ -166,7 +166,7 @@ func (vm *VirtualMachine) RebootGuest(ctx *simulator.Context, _ *types.RebootGue
 	}
 	post(ctx, &types.VmGuestRebootEvent{VmEvent: vmEvent(ctx, vm.VirtualMachine)})
 	vm.server.obey(vm.VirtualMachine, func(ctx *simulator.Context) {
-		ctx.AutoUpdate(vm.VirtualMachine, func() {
+		update(ctx, vm.VirtualMachine, func() {
 			vm.Runtime.BootTime = types.NewTime(time.Now())
 			vm.Summary.Runtime.BootTime = vm.Runtime.BootTime
 		})

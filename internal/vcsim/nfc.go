@@ -137,7 +137,7 @@ func (l *lease) open(ctx *simulator.Context, vm *simulator.VirtualMachine) {
 		}
 		return
 	}
-	ctx.AutoUpdate(l, func() {
+	update(ctx, l, func() {
 		l.InitializeProgress = 100
 		l.Info = &types.HttpNfcLeaseInfo{
 			Lease: l.Self, Entity: vm.Self, DeviceUrl: urls, TotalDiskCapacityInKB: total >> 10,
@@ -188,7 +188,7 @@ func (l *lease) end(ctx *simulator.Context, why *types.LocalizedMethodFault, und
 	if why != nil {
 		state = types.HttpNfcLeaseStateError
 	}
-	ctx.AutoUpdate(l, func() { l.State, l.Error = state, why })
+	update(ctx, l, func() { l.State, l.Error = state, why })
 	if l.imp && undo && vm != nil {
 		l.server.discard(ctx, vm)
 	}
@@ -199,6 +199,8 @@ func (s *Server) discard(ctx *simulator.Context, vm *simulator.VirtualMachine) {
 	c := detached(ctx)
 	c.Session = ctx.Session
 	j := &job{Context: c, server: s}
+	s.jobs.work.Lock()
+	defer s.jobs.work.Unlock()
 	c.WithLock(vm, func() { _ = j.destroy(vm) })
 }
 
@@ -211,7 +213,7 @@ func (l *lease) HttpNfcLeaseProgress(ctx *simulator.Context, req *types.HttpNfcL
 		return refusal(&types.InvalidArgument{InvalidProperty: "percent"})
 	}
 	l.touch()
-	ctx.AutoUpdate(l, func() { l.TransferProgress = req.Percent })
+	update(ctx, l, func() { l.TransferProgress = req.Percent })
 	return &methods.HttpNfcLeaseProgressBody{Res: new(types.HttpNfcLeaseProgressResponse)}
 }
 

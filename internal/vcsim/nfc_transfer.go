@@ -157,9 +157,11 @@ func (p *ResourcePool) ImportVApp(ctx *simulator.Context, req *types.ImportVApp)
 	p.server.background(func(<-chan struct{}) {
 		j := &job{Context: c, server: p.server}
 		var vm *simulator.VirtualMachine
+		p.server.jobs.work.Lock()
 		c.WithLock(folder, func() {
 			vm, fault = j.createVM(folder, &types.CreateVM_Task{This: folder.Self, Config: spec.ConfigSpec, Pool: p.Self, Host: req.Host})
 		})
+		p.server.jobs.work.Unlock()
 		if fault != nil {
 			l.end(c, &types.LocalizedMethodFault{Fault: fault, LocalizedMessage: message(fault)}, false)
 			return
@@ -217,7 +219,7 @@ func (vm *VirtualMachine) MountToolsInstaller(ctx *simulator.Context, _ *types.M
 	if len(drives) == 0 {
 		return refusal(&types.VmConfigFault{})
 	}
-	ctx.AutoUpdate(vm.VirtualMachine, func() { vm.Runtime.ToolsInstallerMounted = true; vm.Summary.Runtime = vm.Runtime })
+	update(ctx, vm.VirtualMachine, func() { vm.Runtime.ToolsInstallerMounted = true; vm.Summary.Runtime = vm.Runtime })
 	return &methods.MountToolsInstallerBody{Res: new(types.MountToolsInstallerResponse)}
 }
 
@@ -226,6 +228,6 @@ func (vm *VirtualMachine) UnmountToolsInstaller(ctx *simulator.Context, _ *types
 	if !vm.Runtime.ToolsInstallerMounted {
 		return refusal(&types.InvalidState{})
 	}
-	ctx.AutoUpdate(vm.VirtualMachine, func() { vm.Runtime.ToolsInstallerMounted = false; vm.Summary.Runtime = vm.Runtime })
+	update(ctx, vm.VirtualMachine, func() { vm.Runtime.ToolsInstallerMounted = false; vm.Summary.Runtime = vm.Runtime })
 	return &methods.UnmountToolsInstallerBody{Res: new(types.UnmountToolsInstallerResponse)}
 }

@@ -26,7 +26,7 @@ func (s *Server) Ask(vm, text string, choices ...string) error {
 		})
 	}
 	ctx.WithLock(m, func() {
-		ctx.AutoUpdate(m, func() { m.Runtime.Question = q; m.Summary.Runtime = m.Runtime })
+		update(ctx, m, func() { m.Runtime.Question = q; m.Summary.Runtime = m.Runtime })
 	})
 	return nil
 }
@@ -44,6 +44,6 @@ func (vm *VirtualMachine) AnswerVM(ctx *simulator.Context, req *types.AnswerVM) 
 	if !known {
 		return refusal(&types.InvalidArgument{InvalidProperty: "answerChoice"})
 	}
-	ctx.AutoUpdate(vm.VirtualMachine, func() { vm.Runtime.Question = nil; vm.Summary.Runtime = vm.Runtime })
+	update(ctx, vm.VirtualMachine, func() { vm.Runtime.Question = nil; vm.Summary.Runtime = vm.Runtime })
 	return &methods.AnswerVMBody{Res: new(types.AnswerVMResponse)}
 }

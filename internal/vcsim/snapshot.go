@@ -41,8 +41,9 @@ func (j *job) snapshot(vm *simulator.VirtualMachine, req *types.CreateSnapshotEx
 		if running && req.Memory && independent(d) {
 			return nil, &types.MemorySnapshotOnIndependentDisk{}
 		}
-		if running && multiWriter(d) && !independent(d) {
-			return nil, &types.SnapshotNoChange{}
+		if multiWriter(d) && !independent(d) {
+			why := &types.DeviceNotSupported{Device: deviceLabel(d), Reason: "The disk is shared by several writers."}
+			return nil, &types.SnapshotIncompatibleDeviceInVm{Fault: types.LocalizedMethodFault{Fault: why, LocalizedMessage: why.Reason}}
 		}
 	}
 	// Without tools that run the API ignores that quiescing was asked for.
@@ -70,6 +71,13 @@ func (j *job) snapshot(vm *simulator.VirtualMachine, req *types.CreateSnapshotEx
 	return ref, nil
 }
 
+func deviceLabel(d *types.VirtualDisk) string {
+	if d.DeviceInfo == nil {
+		return ""
+	}
+	return d.DeviceInfo.GetDescription().Label
+}
+
 func independent(d *types.VirtualDisk) bool {
 	b, ok := d.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
 	return ok && strings.HasPrefix(b.DiskMode, "independent")
@@ -77,7 +85,7 @@ func independent(d *types.VirtualDisk) bool {
 
 // putDeltas puts a delta disk on each disk of the machine that takes part in snapshots.
 func (j *job) putDeltas(vm *simulator.VirtualMachine) (fault types.BaseMethodFault) {
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		devices := cloneDevices(vm.Config.Hardware.Device)
 		for _, d := range disksOf(devices) {
 			if independent(d) {
@@ -142,7 +150,7 @@ func (j *job) deltaName(vm *simulator.VirtualMachine, beside, disk string) strin
 // refreshLayout brings what the machine shows of its files up to date.
 func (j *job) refreshLayout(vm *simulator.VirtualMachine) {
 	j.server.settle(j.Context, vm)
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		vm.Layout = deepCopy(reflect.ValueOf(vm.Layout)).Interface().(*types.VirtualMachineFileLayout)       //nolint:forcetypeassert // A copy.
 		vm.LayoutEx = deepCopy(reflect.ValueOf(vm.LayoutEx)).Interface().(*types.VirtualMachineFileLayoutEx) //nolint:forcetypeassert // A copy.
 		vm.RefreshStorageInfo(j.Context, nil)
@@ -171,7 +179,7 @@ func (s *Snapshot) RenameSnapshot(ctx *simulator.Context, req *types.RenameSnaps
 	if !ok {
 		return refusal(&types.ManagedObjectNotFound{Obj: s.Vm})
 	}
-	ctx.AutoUpdate(vm, func() {
+	update(ctx, vm, func() {
 		info := *vm.Snapshot
 		info.RootSnapshotList = mapTree(info.RootSnapshotList, func(t *types.VirtualMachineSnapshotTree) bool {
 			if t.Snapshot == s.Self {

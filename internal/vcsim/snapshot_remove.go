@@ -86,7 +86,7 @@ func (j *job) removeSnapshots(vm *simulator.VirtualMachine, gone []types.Managed
 			freed = append(freed, f)
 		}
 	}
-	j.AutoUpdate(vm, func() { j.cutTree(vm, gone) })
+	update(j.Context, vm, func() { j.cutTree(vm, gone) })
 	for _, ref := range gone {
 		j.Map.Remove(j.Context, ref)
 	}
@@ -99,7 +99,7 @@ func (j *job) removeSnapshots(vm *simulator.VirtualMachine, gone []types.Managed
 	if consolidate {
 		return j.consolidate(vm)
 	}
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		vm.Runtime.ConsolidationNeeded = j.server.surplus(j.Context, vm) != ""
 		vm.Summary.Runtime = vm.Runtime
 	})
@@ -186,7 +186,7 @@ func (j *job) consolidate(vm *simulator.VirtualMachine) types.BaseMethodFault {
 		j.server.count(j.Context, child)
 		j.server.count(j.Context, parent)
 	}
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		vm.Runtime.ConsolidationNeeded = false
 		vm.Summary.Runtime = vm.Runtime
 	})
@@ -212,13 +212,13 @@ func (s *Server) reparent(ctx *simulator.Context, vm *simulator.VirtualMachine, 
 			s.describe(ctx, d, f)
 		}
 	}
-	ctx.AutoUpdate(vm, func() {
+	update(ctx, vm, func() {
 		devices := cloneDevices(vm.Config.Hardware.Device)
 		rename(devices)
 		vm.Config.Hardware.Device = devices
 	})
 	for _, snap := range snapshotsOf(ctx, vm) {
-		ctx.AutoUpdate(snap, func() {
+		update(ctx, snap, func() {
 			devices := cloneDevices(snap.Config.Hardware.Device)
 			rename(devices)
 			snap.Config.Hardware.Device = devices

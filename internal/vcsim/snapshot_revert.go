@@ -58,7 +58,7 @@ func (j *job) revert(vm *simulator.VirtualMachine, ref types.ManagedObjectRefere
 	if vm.Runtime.PowerState != off {
 		j.powerOff(vm)
 	}
-	j.AutoUpdate(vm, func() {
+	update(j.Context, vm, func() {
 		vm.Config = config
 		info := *vm.Snapshot
 		info.CurrentSnapshot = &snap.Self

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +106,7 @@ func (s *Server) start(ctx *simulator.Context, entity types.ManagedObjectReferen
 
 // begin is start for a caller that answers by itself.
 func (s *Server) begin(ctx *simulator.Context, entity types.ManagedObjectReference, method string, kind taskKind, run func(*job) (types.AnyType, types.BaseMethodFault)) (types.ManagedObjectReference, types.BaseMethodFault) {
-	t := simulator.CreateTask(entity, lowerFirst(strings.TrimSuffix(method, "_Task")), nil)
+	t := simulator.CreateTask(entity, describe(method), nil)
 	t.Self = types.ManagedObjectReference{Type: "Task", Value: fmt.Sprintf("task-%d", 100000+s.jobs.number.Add(1))}
 	t.Info.Key, t.Info.Task = t.Self.Value, t.Self
 	t.Info.Name = method
