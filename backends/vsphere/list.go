@@ -83,11 +83,11 @@ func (b *Backend) find(ctx context.Context, names []string, paths []string) ([]*
 
 // everyVM reads all VMs there are. One whose mark cannot be read counts as a stranger's.
 func (b *Backend) everyVM(ctx context.Context, paths []string) ([]*machine, error) {
-	index, err := b.inv.Index(ctx)
+	all, err := b.collect(ctx, b.allVMs(paths))
 	if err != nil {
 		return nil, err
 	}
-	all, err := b.collect(ctx, b.allVMs(paths))
+	index, err := b.inv.Knowing(ctx, places(all))
 	if err != nil {
 		return nil, err
 	}

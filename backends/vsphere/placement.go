@@ -1,6 +1,9 @@
 package vsphere
 
 import (
+	"slices"
+
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -46,6 +49,19 @@ func (m *machine) compute() (ref types.ManagedObjectReference, ok bool) {
 		}
 	}
 	return types.ManagedObjectReference{}, false
+}
+
+// places are what VMs refer to that says where they are, as far as it was read.
+func places(vms []mo.VirtualMachine) []types.ManagedObjectReference {
+	var all []types.ManagedObjectReference
+	for i := range vms {
+		for _, ref := range []*types.ManagedObjectReference{vms[i].Runtime.Host, vms[i].Parent, vms[i].ResourcePool} {
+			if ref != nil && !slices.Contains(all, *ref) {
+				all = append(all, *ref)
+			}
+		}
+	}
+	return all
 }
 
 // host is the name of the host that the VM is on.

@@ -3,7 +3,11 @@ package vsphere
 import (
 	"testing"
 
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/types"
+
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vcsim"
 )
 
@@ -21,6 +25,37 @@ func TestPlacementIsToldAsAsked(t *testing.T) {
 		spec := r.spec(name)
 		spec.Placement = p
 		r.matches(r.create(spec), spec)
+	}
+}
+
+// A folder that was made a moment ago is told by its name, and what nobody can name is not looked for again and again.
+func TestPlacementInNewFolder(t *testing.T) {
+	r := newRig(t, vcsim.Options{})
+	id := r.create(r.spec("web"))
+	parent := object.NewFolder(r.conn.VIM(), *r.ref(inventory.Folder, "prod"))
+	folder, err := parent.CreateFolder(r.ctx, "made now")
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := folder.MoveInto(r.ctx, []types.ManagedObjectReference{reference(id)})
+	if err == nil {
+		err = task.Wait(r.ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.read(id).Config.Placement.Folder; got == nil || *got != "made now" {
+		t.Errorf("the folder is told as %s", words(r.read(id).Config.Placement))
+	}
+	hidden := types.ManagedObjectReference{Type: "Folder", Value: "group-v4711"}
+	r.sim.ResetCalls()
+	for range 3 {
+		if _, err := r.inv.Knowing(r.ctx, []types.ManagedObjectReference{hidden}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.sim.TotalCalls(); n != 2 {
+		t.Errorf("what cannot be seen took %d calls, want 2", n)
 	}
 }
 

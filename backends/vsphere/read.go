@@ -79,10 +79,6 @@ func (b *Backend) addTags(ctx context.Context, got map[backends.ID]read) error {
 
 // machines reads properties of VMs, in pages. Each id has an entry in the result.
 func (b *Backend) machines(ctx context.Context, ids []backends.ID, paths []string) (map[backends.ID]read, error) {
-	index, err := b.inv.Index(ctx)
-	if err != nil {
-		return nil, err
-	}
 	got := make(map[backends.ID]read, len(ids))
 	left := slices.Clone(ids)
 	slices.Sort(left)
@@ -97,6 +93,10 @@ func (b *Backend) machines(ctx context.Context, ids []backends.ID, paths []strin
 			got[gone] = missing(gone)
 			left = slices.DeleteFunc(left, func(id backends.ID) bool { return id == gone })
 			continue
+		}
+		index, err := b.inv.Knowing(ctx, places(vms))
+		if err != nil {
+			return nil, err
 		}
 		for _, vm := range vms {
 			m, err := describe(vm, index)

@@ -60,11 +60,12 @@ type Inventory struct {
 	index  *Index
 	failed error     // of the last try, nil where it succeeded
 	tried  time.Time // when the last try began
+	hidden map[types.ManagedObjectReference]bool
 }
 
 // New returns the inventory of a connection. It calls nothing.
 func New(c *conn.Conn, d Defaults) *Inventory {
-	return &Inventory{conn: c, defaults: d, loading: make(chan struct{}, 1)}
+	return &Inventory{conn: c, defaults: d, loading: make(chan struct{}, 1), hidden: map[types.ManagedObjectReference]bool{}}
 }
 
 // Index returns the inventory, at most half a minute old.
@@ -72,13 +73,30 @@ func (i *Inventory) Index(ctx context.Context) (*Index, error) {
 	return i.since(ctx, time.Now().Add(-lifetime))
 }
 
-// Knowing returns the inventory with all of refs in it, read anew where what is remembered lacks one.
-func (i *Inventory) Knowing(ctx context.Context, refs ...types.ManagedObjectReference) (*Index, error) {
+// Knowing returns the inventory with refs in it, read anew where what is remembered lacks one. What the account
+// may not see is looked for once.
+func (i *Inventory) Knowing(ctx context.Context, refs []types.ManagedObjectReference) (*Index, error) {
 	x, err := i.Index(ctx)
-	if err != nil || !slices.ContainsFunc(refs, func(r types.ManagedObjectReference) bool { return x.nodes[r] == nil }) {
+	if err != nil || len(i.unseen(x, refs)) == 0 {
 		return x, err
 	}
-	return i.newer(ctx, x)
+	if x, err = i.newer(ctx, x); err != nil {
+		return nil, err
+	}
+	lost := i.unseen(x, refs)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, r := range lost {
+		i.hidden[r] = true
+	}
+	return x, nil
+}
+
+// unseen returns those of refs that are not in the index and not known to be hidden.
+func (i *Inventory) unseen(x *Index, refs []types.ManagedObjectReference) []types.ManagedObjectReference {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(refs), func(r types.ManagedObjectReference) bool { return x.nodes[r] != nil || i.hidden[r] })
 }
 
 // Forget drops what is remembered, so that the next question reads the inventory anew.

@@ -293,3 +293,24 @@ func checkBacking(t *testing.T, e *estate, o inventory.Object, backing types.Bas
 		t.Errorf("the backing of %s is\n%s, want\n%s", o.Path, got, want)
 	}
 }
+
+// The port groups of a switch's own links are no networks for VMs.
+func TestUplinksAreNoNetworks(t *testing.T) {
+	e := start(t, vcsim.Options{}, inventory.Defaults{Cluster: "cluster-a"})
+	name := markUplinks(t, e)
+	p, err := e.Place(t.Context(), placement{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, _, err = e.NetworkBacking(t.Context(), p, &name)
+	wantRefused(t, err, backends.NotFound, "", name)
+	x, err := e.Index(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range x.Networks() {
+		if n.Name == name {
+			t.Errorf("it is listed: %+v", n)
+		}
+	}
+}

@@ -2,9 +2,11 @@ package inventory_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
@@ -62,4 +64,31 @@ func sprint(v any) string {
 		return err.Error()
 	}
 	return string(text)
+}
+
+// markUplinks has the switch know the port group of its own links, as vCenter does and the simulator does not.
+func markUplinks(t *testing.T, e *estate) (name string) {
+	t.Helper()
+	ctx := e.server.Context()
+	for _, group := range ctx.Map.All("DistributedVirtualPortgroup") {
+		if !strings.Contains(group.Entity().Name, "-DVUplinks") {
+			continue
+		}
+		name = group.Entity().Name
+		for _, kind := range []string{"DistributedVirtualSwitch", "VmwareDistributedVirtualSwitch"} {
+			for _, found := range ctx.Map.All(kind) {
+				dvs, ok := found.(*simulator.DistributedVirtualSwitch)
+				if !ok {
+					t.Fatalf("the switch is a %T", found)
+				}
+				ctx.WithLock(dvs, func() {
+					dvs.Config.GetDVSConfigInfo().UplinkPortgroup = []types.ManagedObjectReference{group.Reference()}
+				})
+			}
+		}
+	}
+	if name == "" {
+		t.Fatal("the estate has no uplinks")
+	}
+	return name
 }
