@@ -39,6 +39,7 @@ func (r *Resource) ValidateConfig(ctx context.Context, req resource.ValidateConf
 	v.console()
 	v.wait(attribute(req.Config.Raw, "networks").IsFullyKnown())
 	v.bootOrder()
+	v.volumes()
 	for _, p := range cloudinit.Validate(wellFormed(m.Spec())) {
 		if p.Warning {
 			resp.Diagnostics.AddAttributeWarning(tfx.Path(p.Path), "The guest may not do what this says", p.Text)
@@ -80,6 +81,22 @@ func parsable(c *backends.IPConfig) *backends.IPConfig {
 		return nil
 	}
 	return c
+}
+
+// volumes refuses one disk in two places: the guest would have two disks with one content, and ruin it.
+func (v validation) volumes() {
+	first := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(v.m.Disks)) {
+		d := v.m.Disks[key]
+		if d == nil || d.Volume == nil {
+			continue
+		}
+		if other, twice := first[*d.Volume]; twice {
+			v.errorf(path.Root("disks").AtMapKey(key).AtName("volume"), "One disk in two places", "The disk %s is attached as %q already.", *d.Volume, other)
+			continue
+		}
+		first[*d.Volume] = key
+	}
 }
 
 const (
