@@ -1,6 +1,7 @@
 package vcsim
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/vmware/govmomi/simulator"
@@ -125,4 +126,17 @@ func (s *Server) hasSession(key string) bool {
 	}
 
 	return false
+}
+
+// CheckSessions returns an error where a client has left a session behind, of
+// the SDK or of REST.
+func (s *Server) CheckSessions() error {
+	s.logins.mu.Lock()
+	defer s.logins.mu.Unlock()
+
+	if l := &s.logins; l.in != l.out || l.restIn != l.restOut {
+		return fmt.Errorf("%d logins and %d logouts, %d and %d of REST", l.in, l.out, l.restIn, l.restOut)
+	}
+
+	return nil
 }
