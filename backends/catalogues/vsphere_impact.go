@@ -51,6 +51,8 @@ func vsphereCPU(from, to *b.VMSpec, c b.Change) b.Impact {
 		return restart("the VM was started without cpu.hot_add")
 	case several && c.Path == "cpu.cores":
 		return restart("a running VM gets sockets, and no cores in those that it has")
+	case !several && c.Path == "cpu.sockets" && from.CPU.Cores != nil && *from.CPU.Cores > 1:
+		return restart("each core of a VM with one socket is a socket of its own, so that more can be added, and cores are put into sockets only while it is stopped")
 	}
 	return b.Impact{}
 }

@@ -43,7 +43,8 @@ func TestVSphere_impact(t *testing.T) {
 	}{
 		"cores":               {nil, func(s *b.VMSpec) { s.CPU.Cores = new(int64(3)) }, b.EffectLive, ""},
 		"fewer cores":         {nil, func(s *b.VMSpec) { s.CPU.Cores = new(int64(1)) }, b.EffectRestart, "no processors"},
-		"sockets":             {nil, func(s *b.VMSpec) { s.CPU.Sockets = new(int64(2)) }, b.EffectLive, ""},
+		"sockets":             {nil, func(s *b.VMSpec) { s.CPU.Sockets = new(int64(2)) }, b.EffectRestart, "each core"},
+		"sockets of a core":   {func(s *b.VMSpec) { s.CPU.Cores = new(int64(1)) }, func(s *b.VMSpec) { s.CPU.Cores, s.CPU.Sockets = new(int64(1)), new(int64(2)) }, b.EffectLive, ""},
 		"cores of sockets":    {several, func(s *b.VMSpec) { several(s); s.CPU.Cores = new(int64(4)) }, b.EffectRestart, "no cores"},
 		"cores, switched off": {func(s *b.VMSpec) { s.CPU.HotAdd = new(false) }, func(s *b.VMSpec) { s.CPU.HotAdd = nil; s.CPU.Cores = new(int64(3)) }, b.EffectRestart, "cpu.hot_add"},
 		"maximum":             {nil, func(s *b.VMSpec) { s.CPU.MaxCores = new(int64(8)) }, b.EffectLive, ""},

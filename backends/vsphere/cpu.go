@@ -71,7 +71,12 @@ func (e *edit) topology(have, want backends.CPU, hot bool) error {
 				At("cpu.cores").Advise("Stop the VM first.")
 		}
 	} else if e.mark.Flat {
-		cores = 1
+		// It asks for sockets, and those that the running VM has are of one core each.
+		if e.up() && cores > 1 {
+			return backends.Errorf(backends.Precondition, "", "", "each core of the running VM is a socket of its own, and %d cores of one socket can be made of them only while it is stopped", cores).
+				At("cpu.sockets").Advise("Stop the VM first.")
+		}
+		e.mark.Flat, cores = !e.up(), 1
 	}
 	if e.m == nil || e.m.Config.Hardware.NumCPU != cpus {
 		e.spec.NumCPUs = cpus

@@ -50,12 +50,12 @@ func (b *Backend) listVMs(ctx context.Context, filter backends.VMFilter) ([]back
 }
 
 // find reads the VMs of the names, or all where names is nil. Those that are being made
-// and have no configuration yet are among them.
+// and have no configuration yet are among them. A name that no VM has may be an inventory path, whole or its end.
 func (b *Backend) find(ctx context.Context, names []string, paths []string) ([]*machine, error) {
 	if names == nil {
 		return b.everyVM(ctx, paths)
 	}
-	all, err := b.collectPaged(ctx, b.allVMs([]string{"name"}), lightPage)
+	all, err := b.collectPaged(ctx, b.allVMs([]string{"name", "parent"}), lightPage)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +63,19 @@ func (b *Backend) find(ctx context.Context, names []string, paths []string) ([]*
 	for _, vm := range all {
 		if slices.Contains(names, plain(vm.Name)) {
 			ids = append(ids, backends.ID(vm.Self.Value))
+		}
+	}
+	isPath := func(name string) bool { return strings.Contains(name, "/") }
+	if len(ids) == 0 && slices.ContainsFunc(names, isPath) {
+		index, err := b.inv.Index(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, vm := range all {
+			path := pathOf(vm, index)
+			if slices.ContainsFunc(names, func(name string) bool { return isPath(name) && endsIn(path, name) }) {
+				ids = append(ids, backends.ID(vm.Self.Value))
+			}
 		}
 	}
 	if len(ids) == 0 {

@@ -91,9 +91,20 @@ func (b *Backend) editOf(m *machine, r backends.Reconfiguration, changes []backe
 		Backend: b, from: &from, to: pick(&from, whole, changes), m: m, place: m.place(),
 		datastores: map[string]inventory.Object{}, disksOf: m.diskDevices(),
 	}
+	e.forgetTags(r.Desired)
 	e.mark = e.ensureMark()
 	e.newLayout()
 	return e, nil
+}
+
+// forgetTags takes the VLANs away that interfaces had on the networks that they leave, where none is asked for.
+func (e *edit) forgetTags(desired *backends.VMSpec) {
+	for key, n := range e.to.Networks {
+		if had, ok := e.from.Networks[key]; ok && changed(had.Network, n.Network) && desired.Networks[key].VLAN == nil {
+			n.VLAN = nil
+			e.to.Networks[key] = n
+		}
+	}
 }
 
 // ensureMark is the VM's mark; one that was made elsewhere gets one, in which its devices have the keys under which they are observed.
@@ -202,6 +213,7 @@ func (e *edit) carryOut(ctx context.Context, changes []backends.Change) error {
 // send reconfigures the VM where anything differs.
 func (e *edit) send(ctx context.Context) error {
 	if e.m.mark == nil || !reflect.DeepEqual(e.m.mark, e.mark) {
+		e.mark.identify(e.stay)
 		option, err := e.mark.option()
 		if err != nil {
 			return err

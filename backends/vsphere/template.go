@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/mo"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
@@ -77,13 +78,8 @@ func (b *Backend) resolveVM(ctx context.Context, name string) (backends.ID, erro
 		if vm.Self.Value == name {
 			return backends.ID(name), nil
 		}
-		path := "/" + vm.Name
-		if vm.Parent != nil {
-			if folder, ok := index.Object(*vm.Parent); ok {
-				path = folder.Path + path
-			}
-		}
-		if plain(vm.Name) == name || path == name || strings.HasSuffix(path, "/"+name) {
+		path := pathOf(vm, index)
+		if plain(vm.Name) == name || endsIn(path, name) {
 			found[path+" ("+vm.Self.Value+")"] = backends.ID(vm.Self.Value)
 		}
 	}
@@ -103,6 +99,19 @@ func (b *Backend) resolveVM(ctx context.Context, name string) (backends.ID, erro
 		len(found), name, strings.Join(slices.Sorted(maps.Keys(found)), ", ")).
 		Advise("Use the inventory path or the id of the one that is meant.")
 }
+
+// pathOf is the inventory path of a VM whose name and parent were read.
+func pathOf(vm mo.VirtualMachine, index *inventory.Index) string {
+	if vm.Parent != nil {
+		if folder, ok := index.Object(*vm.Parent); ok {
+			return folder.Path + "/" + vm.Name
+		}
+	}
+	return "/" + vm.Name
+}
+
+// endsIn reports whether a path is the one given, or ends in it.
+func endsIn(path, given string) bool { return path == given || strings.HasSuffix(path, "/"+given) }
 
 // atHome are those of VMs, by path, that are in the provider's datacenter, or all where none is.
 func (b *Backend) atHome(ctx context.Context, found map[string]backends.ID) map[string]backends.ID {

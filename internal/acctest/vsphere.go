@@ -11,13 +11,16 @@ import (
 // in its own process.
 type VSphere struct {
 	*vcsim.Server
-	t testing.TB
+	t      testing.TB
+	before []string // what there was at the start
 }
 
 // NewVSphere starts a simulator that ends with the test.
 func NewVSphere(t testing.TB, o vcsim.Options) *VSphere {
 	t.Helper()
-	return &VSphere{Server: vcsim.Start(t, o), t: t}
+	v := &VSphere{Server: vcsim.Start(t, o), t: t}
+	v.before = v.left()
+	return v
 }
 
 // Config is body under a provider block for this vSphere, with the first cluster and datastore of its estate as defaults.
