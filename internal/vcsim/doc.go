@@ -76,12 +76,40 @@
 //
 // # What it adds
 //
-// The disks, snapshots, clones, leases, guests, consoles, questions and tasks of
-// a machine are described in the files of these names: contents follow disks
-// through snapshots and clones, guests are pretended on disks whose content
-// begins with [GuestMarker], and tasks take their time and can be cancelled. A
+// What govmomi's simulator lacks or only pretends, after the API reference. A
 // capability that is proved only on such an extension says so in the catalogue
 // of the vSphere backend.
+//
+//   - Disks have content, which follows them through copies, moves, snapshots
+//     and clones ([Server.WriteDisk], [Server.ReadDisk]). Thick ones take their
+//     size of the datastore, thin ones what was written. A machine is destroyed
+//     with its own files: not with disks that were detached, and nothing else
+//     in its folder. A disk that another machine has open is locked (FileLocked)
+//     unless both share it as multi-writer.
+//   - Snapshots put delta disks on the disks. A revert restores hardware,
+//     options, extra configuration, content and power state; a disk that was
+//     added since is deleted unless another snapshot has it. Removal merges the
+//     deltas, or leaves them to ConsolidateVMDisks.
+//   - Clones have all of their source, or of its snapshot, but identity and MAC
+//     addresses. Linked ones are children of a snapshot's disks, which can
+//     neither be removed nor destroyed meanwhile (FileLocked; vSphere itself
+//     looks at locks only, and may let a base go whose clones are off).
+//   - Relocation moves files and changes provisioning, and keeps snapshots.
+//   - Leases take in and give out disks as streamOptimized VMDKs. A transfer
+//     that is cut off, an abort or a silent client takes the machine away.
+//     Machines that are deployed from a content library have its content.
+//   - Guests are pretended on disks whose content begins with [GuestMarker].
+//     While such a machine runs, tools tell its name and its addresses: those of
+//     cloud-init's properties (guestinfo) or NoCloud volume, of an applied
+//     customization, or of DHCP. Guests obey after a while, or do not
+//     ([Server.IgnoreShutdown]); a customization may fail
+//     ([Server.FailCustomization]). Nothing is executed in them.
+//   - Tasks take their time ([Server.SetTaskTime]), tell their progress and hold
+//     their machine (TaskInProgress). Clones, relocations and copies can be
+//     cancelled before their work begins, without a trace.
+//   - AcquireTicket, AnswerVM ([Server.Ask]), MountToolsInstaller, MigrateVM,
+//     ExportVm, PromoteDisks, RenameSnapshot, UpgradeVM's AlreadyUpgraded, and all
+//     events of a query instead of the last ten. Nobody answers at a console.
 //
 // # What is shared by all servers of a process
 //

@@ -152,7 +152,9 @@ func (s *Server) shut(vm *simulator.VirtualMachine) {
 }
 
 // quiet does the same for a machine that does not run, after it was changed.
-func (j *job) quiet(vm *simulator.VirtualMachine) { update(j.Context, vm, func() { j.server.shut(vm) }) }
+func (j *job) quiet(vm *simulator.VirtualMachine) {
+	update(j.Context, vm, func() { j.server.shut(vm) })
+}
 
 // runTools lets the tools of a machine's guest run and tell of it.
 func (s *Server) runTools(ctx *simulator.Context, vm *simulator.VirtualMachine) {

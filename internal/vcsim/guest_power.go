@@ -54,7 +54,10 @@ func (vm *VirtualMachine) ResetVMTask(ctx *simulator.Context, _ *types.ResetVM_T
 			return nil, wrongState(vm.VirtualMachine, on)
 		}
 		post(j.Context, &types.VmResettingEvent{VmEvent: vmEvent(j.Context, vm.VirtualMachine)})
-		update(j.Context, vm.VirtualMachine, func() { vm.Summary.Runtime.BootTime = types.NewTime(time.Now()); vm.Runtime.BootTime = vm.Summary.Runtime.BootTime })
+		update(j.Context, vm.VirtualMachine, func() {
+			vm.Summary.Runtime.BootTime = types.NewTime(time.Now())
+			vm.Runtime.BootTime = vm.Summary.Runtime.BootTime
+		})
 		j.server.boot(j.Context, vm.VirtualMachine)
 		return nil, nil
 	})

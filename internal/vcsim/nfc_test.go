@@ -256,4 +256,3 @@ func TestTasks(t *testing.T) {
 		t.Error("the clone is there")
 	}
 }
-

@@ -247,4 +247,3 @@ func (s *Server) describe(ctx *simulator.Context, d *types.VirtualDisk, f diskFi
 		b.ThinProvisioned = types.NewBool(f.ddb(ddbThin) != "")
 	}
 }
-
