@@ -241,8 +241,12 @@ func TestMigrate(t *testing.T) {
 	r.write(id, "data", "mine")
 	r.power(id, backends.PowerOn)
 	for _, to := range []backends.PlacementSpec{
-		{Host: new("esx-a2")}, {Host: new("esx-a2")}, {Cluster: new("cluster-b")},
-		{Host: new("esx-a1"), Storage: new("fast"), Folder: new("prod/web")}, {Storage: new("pod")}, {Storage: new("pod")},
+		{Host: new("esx-a2")},
+		{Host: new("esx-a2")},
+		{Cluster: new("cluster-b")},
+		{Host: new("esx-a1"), Storage: new("fast"), Folder: new("prod/web")},
+		{Storage: new("pod")},
+		{Storage: new("pod")},
 	} {
 		if err := r.Migrate(r.ctx, id, to); err != nil {
 			t.Fatalf("%s: %v", words(to), err)

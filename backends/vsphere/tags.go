@@ -40,8 +40,7 @@ func (b *Backend) readTags(ctx context.Context, ms []*machine) (map[backends.ID]
 
 // unlessDenied forgives that the account may not read tags, or that nothing answers for them.
 func unlessDenied(err error) error {
-	switch backends.CodeOf(err) {
-	case backends.Auth, backends.Unsupported, backends.NotFound:
+	if slices.Contains([]backends.Code{backends.Auth, backends.Unsupported, backends.NotFound}, backends.CodeOf(err)) {
 		return nil
 	}
 	return err

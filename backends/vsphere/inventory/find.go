@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -76,8 +77,8 @@ func refusal(code backends.Code, at backends.Path, format string, args ...any) *
 
 // blame gives err an attribute where it has none.
 func blame(err error, at backends.Path) error {
-	e, ok := err.(*backends.Error)
-	if !ok || e.Path != "" {
+	var e *backends.Error
+	if !errors.As(err, &e) || e.Path != "" {
 		return err
 	}
 	return e.At(at)

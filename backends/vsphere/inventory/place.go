@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
@@ -154,10 +155,11 @@ func (s *site) usual() error {
 	}
 	if d.ResourcePool != "" && s.pool == nil {
 		n, err := s.find(d.ResourcePool, s.local, Pool)
-		switch {
-		case err != nil && free:
+		if err != nil && free {
 			return ofProvider(err, "resource_pool")
-		case err != nil: // ambiguous: not that of this cluster
+		}
+		switch {
+		case n == nil: // ambiguous: none is that of this cluster
 		case s.compute == nil || n.owner == s.compute.Ref:
 			s.pool, s.compute = n, s.nodes[n.owner]
 		case free:
@@ -262,8 +264,8 @@ func (s *site) folder() (*node, error) {
 
 // ofProvider says which setting of the provider block is to blame.
 func ofProvider(err error, setting string) error {
-	e, ok := err.(*backends.Error)
-	if !ok {
+	var e *backends.Error
+	if !errors.As(err, &e) {
 		return err
 	}
 	c := refusal(e.Code, "", "the provider's vsphere.%s: %w", setting, e.Err)

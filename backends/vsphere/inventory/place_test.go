@@ -52,12 +52,14 @@ func TestPlace(t *testing.T) {
 		{
 			"all by default",
 			inventory.Defaults{Datacenter: "DC0", Cluster: "cluster-a", ResourcePool: "production", Host: "esx-a2", Datastore: "fast", Folder: "prod"},
-			placement{}, where{"/DC0/vm/prod", a + "/Resources/production", a + "/esx-a2", a, fast},
+			placement{},
+			where{"/DC0/vm/prod", a + "/Resources/production", a + "/esx-a2", a, fast},
 		},
 		{
 			"defaults that do not fit are left out",
 			inventory.Defaults{Datacenter: "DC0", Cluster: "cluster-a", ResourcePool: "production", Host: "esx-a2", Datastore: "fast", Folder: "prod"},
-			placement{Host: new("esx-b2")}, where{"/DC0/vm/prod", b + "/Resources", b2, b, fast},
+			placement{Host: new("esx-b2")},
+			where{"/DC0/vm/prod", b + "/Resources", b2, b, fast},
 		},
 		{"the default pool of the cluster asked for", inventory.Defaults{ResourcePool: "production"}, placement{Cluster: new("cluster-a")}, where{"/DC0/vm", a + "/Resources/production", "", a, ""}},
 		{"a default pool decides the cluster", inventory.Defaults{ResourcePool: "production"}, placement{}, where{"/DC0/vm", a + "/Resources/production", "", a, ""}},

@@ -58,8 +58,8 @@ func (x *Index) storageOf(p Place, name *string) (*node, error) {
 // usable returns the datastore itself, or the best member of a datastore cluster, if a VM at p can use it and it has room.
 func (x *Index) usable(p Place, n *node, need int64) (*node, error) {
 	if n.Kind == Datastore {
-		if err := x.usableBy(p, n); err != nil {
-			return nil, err
+		if refused := x.usableBy(p, n); refused != nil {
+			return nil, refused
 		}
 		if n.summary.FreeSpace < need {
 			return nil, refusal(backends.Exhausted, "", "datastore %q has %s GiB free of %s GiB, and %s GiB are needed",
@@ -72,17 +72,10 @@ func (x *Index) usable(p Place, n *node, need int64) (*node, error) {
 	if len(members) == 0 {
 		return nil, refusal(backends.Precondition, "", "datastore cluster %q has no datastore that the account may see", n.Name)
 	}
-	var first error
-	fit := filter(members, func(d *node) bool {
-		err := x.usableBy(p, d)
-		if first == nil {
-			first = err
-		}
-		return err == nil
-	})
+	fit := filter(members, func(d *node) bool { return x.usableBy(p, d) == nil })
 	if len(fit) == 0 {
-		e, _ := first.(*backends.Error)
-		return nil, refusal(e.Code, "", "no datastore of datastore cluster %q can be used; of the first, %w", n.Name, e.Err)
+		first := x.usableBy(p, members[0])
+		return nil, refusal(backends.CodeOf(first), "", "no datastore of datastore cluster %q can be used; %w", n.Name, first.Err)
 	}
 	best := x.roomiest(fit, func(d *node) int64 { return d.summary.FreeSpace })
 	if best.summary.FreeSpace < need {
@@ -94,7 +87,7 @@ func (x *Index) usable(p Place, n *node, need int64) (*node, error) {
 }
 
 // usableBy says why a VM at p cannot use a datastore.
-func (x *Index) usableBy(p Place, d *node) error {
+func (x *Index) usableBy(p Place, d *node) *backends.Error {
 	if m := d.summary.MaintenanceMode; m != "" && m != string(types.DatastoreSummaryMaintenanceModeStateNormal) {
 		return refusal(backends.Precondition, "", "datastore %q is in maintenance mode", d.Name)
 	}

@@ -230,8 +230,7 @@ func (d *Directory) askCategories(ctx context.Context, client *rest.Client, ids 
 // unlessHidden forgives that something vanished or may not be seen.
 func unlessHidden(err error) error {
 	err = fault.Wrap(err, "", "")
-	switch backends.CodeOf(err) {
-	case backends.NotFound, backends.Auth:
+	if code := backends.CodeOf(err); code == backends.NotFound || code == backends.Auth {
 		return nil
 	}
 	return err
