@@ -73,7 +73,7 @@ func TestAccVM_invalid(t *testing.T) {
 		"mac-twice":   {`networks = { a = { mac = "52:54:00:00:00:01" }, b = { mac = "52-54-00-00-00-01" } }`, `"a" has this MAC address too`},
 		"no-root":     {"image = \"default/debian-12\"\n  disks = { data = { size_gib = 1 } }", `No disk for the image.*root`},
 		"no-disks":    {"image = \"default/debian-12\"", `No disk for the image.*root`},
-		"one volume":  {"disks = { a = { volume = \"default/pg\" }, b = { volume = \"default/pg\" } }", `One disk in two places`},
+		"one-volume":  {"disks = { a = { volume = \"default/pg\" }, b = { volume = \"default/pg\" } }", `One disk in two places`},
 		"sources":     {"image = \"a\"\n  template = \"b\"\n  disks = { root = {} }", `More than one source`},
 		"secure-boot": {"firmware = \"bios\"\n  secure_boot = true", `Secure boot needs UEFI`},
 		"volume":      {`disks = { data = { volume = "x", size_gib = 1 } }`, `size_gib`},
