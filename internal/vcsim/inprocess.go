@@ -197,6 +197,6 @@ func (s *Server) wait(ref types.ManagedObjectReference) (types.TaskInfo, error) 
 		case types.TaskInfoStateQueued, types.TaskInfoStateRunning:
 		}
 
-		time.Sleep(pause)
+		<-time.After(pause)
 	}
 }

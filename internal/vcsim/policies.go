@@ -139,14 +139,14 @@ func (m *policyProfiles) PbmRetrieveContent(q *pbmtypes.PbmRetrieveContent) soap
 }
 
 // PbmQueryAssociatedProfile returns the policies of a machine or of a disk.
-func (m *policyProfiles) PbmQueryAssociatedProfile(ctx *simulator.Context, q *pbmtypes.PbmQueryAssociatedProfile) soap.HasFault {
+func (m *policyProfiles) PbmQueryAssociatedProfile(_ *simulator.Context, q *pbmtypes.PbmQueryAssociatedProfile) soap.HasFault {
 	return &methods.PbmQueryAssociatedProfileBody{Res: &pbmtypes.PbmQueryAssociatedProfileResponse{
 		Returnval: m.server.associated(q.Entity),
 	}}
 }
 
 // PbmQueryAssociatedProfiles returns the policies of several machines or disks.
-func (m *policyProfiles) PbmQueryAssociatedProfiles(ctx *simulator.Context, q *pbmtypes.PbmQueryAssociatedProfiles) soap.HasFault {
+func (m *policyProfiles) PbmQueryAssociatedProfiles(_ *simulator.Context, q *pbmtypes.PbmQueryAssociatedProfiles) soap.HasFault {
 	body := &methods.PbmQueryAssociatedProfilesBody{Res: &pbmtypes.PbmQueryAssociatedProfilesResponse{}}
 
 	for _, e := range q.Entities {

@@ -2,7 +2,6 @@ package vcsim
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -143,5 +142,5 @@ func writeREST(w http.ResponseWriter, status int, kind, text string) {
 
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, string(answer))
+	_, _ = w.Write(answer)
 }

@@ -1,6 +1,7 @@
 package vcsim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -75,7 +76,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.faults.released = make(chan struct{})
 
-	listener, err := net.Listen("tcp", o.Listen)
+	listener, err := listen(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -101,6 +102,12 @@ func New(o Options) (*Server, error) {
 	s.serve(listener)
 
 	return s, nil
+}
+
+func listen(address string) (net.Listener, error) {
+	var c net.ListenConfig
+
+	return c.Listen(context.Background(), "tcp", address)
 }
 
 // build makes the inventory and what answers for it.
@@ -241,7 +248,7 @@ func (s *Server) Resume() error {
 	deadline := time.Now().Add(10 * time.Second)
 
 	for wait := time.Millisecond; ; wait *= 2 {
-		l, err := net.Listen("tcp", s.address)
+		l, err := listen(s.address)
 		if err == nil {
 			s.serve(l)
 
@@ -252,7 +259,7 @@ func (s *Server) Resume() error {
 			return fmt.Errorf("listen again: %w", errors.Unwrap(err))
 		}
 
-		time.Sleep(wait)
+		<-time.After(wait)
 	}
 }
 

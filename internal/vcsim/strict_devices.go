@@ -125,7 +125,7 @@ func (d *deviceCheck) add(i int, s *types.VirtualDeviceConfigSpec, all []types.B
 	case *types.VirtualTPM:
 		f = d.tpm(i)
 	case *types.VirtualCdrom:
-		f = d.backing(i, dev.Backing)
+		f = d.backing(dev.Backing)
 	}
 
 	if f != nil {
@@ -164,7 +164,7 @@ func (d *deviceCheck) edit(i int, old types.BaseVirtualDevice, s *types.VirtualD
 			return wrongPower(stateOn, stateOff)
 		}
 	case *types.VirtualCdrom:
-		f = d.backing(i, dev.Backing)
+		f = d.backing(dev.Backing)
 	}
 
 	if f == nil {

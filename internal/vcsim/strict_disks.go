@@ -6,7 +6,7 @@ import (
 )
 
 // backing refuses a file on a datastore that there is not.
-func (d *deviceCheck) backing(i int, backing types.BaseVirtualDeviceBackingInfo) types.BaseMethodFault {
+func (d *deviceCheck) backing(backing types.BaseVirtualDeviceBackingInfo) types.BaseMethodFault {
 	file, ok := backing.(types.BaseVirtualDeviceFileBackingInfo)
 	if !ok {
 		return nil
@@ -39,7 +39,7 @@ func (d *deviceCheck) backing(i int, backing types.BaseVirtualDeviceBackingInfo)
 
 // newDisk refuses a disk that cannot be made or attached.
 func (d *deviceCheck) newDisk(i int, s *types.VirtualDeviceConfigSpec, disk *types.VirtualDisk) types.BaseMethodFault {
-	if f := d.backing(i, disk.Backing); f != nil {
+	if f := d.backing(disk.Backing); f != nil {
 		return f
 	}
 

@@ -25,9 +25,6 @@ type machine struct {
 	guest guestState
 }
 
-// machine returns what the server remembers of the virtual machine.
-func (vm *VirtualMachine) machine() *machine { return vm.server.machine(vm.Self) }
-
 // machine returns what is remembered of the virtual machine ref, which is
 // made at the first call.
 func (s *Server) machine(ref types.ManagedObjectReference) *machine {
