@@ -145,7 +145,7 @@ func TestMovedByOthers(t *testing.T) {
 	pinned, free := r.create(spec), r.create(r.spec("free"))
 	for _, id := range []backends.ID{pinned, free} {
 		r.power(id, backends.PowerOn)
-		r.byHand(id, types.VirtualMachineRelocateSpec{Host: r.ref(inventory.Host, "esx-a2")})
+		r.vMotion(id, types.VirtualMachineRelocateSpec{Host: r.ref(inventory.Host, "esx-a2")})
 	}
 	vm := r.read(pinned)
 	changes := backends.Diff(&vm.Config, spec)
@@ -175,8 +175,8 @@ func (r *rig) ref(kind inventory.Kind, name string) *types.ManagedObjectReferenc
 	return &o.Ref
 }
 
-// byHand relocates a VM as somebody else would.
-func (r *rig) byHand(id backends.ID, spec types.VirtualMachineRelocateSpec) {
+// vMotion relocates a VM as somebody else would.
+func (r *rig) vMotion(id backends.ID, spec types.VirtualMachineRelocateSpec) {
 	r.t.Helper()
 	task, err := object.NewVirtualMachine(r.conn.VIM(), reference(id)).Relocate(r.ctx, spec, types.VirtualMachineMovePriorityDefaultPriority)
 	if err == nil {
