@@ -34,6 +34,7 @@ func TestConformance(t *testing.T) {
 			Template: seed.Template, Host: seed.Hosts[0][0], SecondHost: seed.Hosts[0][1],
 			ResourcePool: seed.Pool, Folder: seed.Folder, StoragePolicy: seed.Policy,
 			LibraryItem: seed.Library + "/" + seed.LibraryOVF,
+			HostDevices: []backends.HostDevice{{PCI: seed.PCIDevice}, {VGPU: seed.VGPU}},
 			GuestOS:     "debian12_64Guest",
 			MissingVM:   "vm-999999",
 		},

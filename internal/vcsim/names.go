@@ -39,6 +39,9 @@ type Seed struct {
 	TeamCategory    string   // a machine may have several tags of it
 	TeamTags        []string // of TeamCategory
 
+	PCIDevice string // of every host, for machines to have whole
+	VGPU      string // a profile that every host has
+
 	Library     string
 	LibraryOVF  string // an item: a machine with one disk
 	LibraryISO  string // an item
@@ -83,6 +86,8 @@ func vCenterSeed() Seed {
 		Tags:             []string{"production", "test"},
 		TeamCategory:     "team",
 		TeamTags:         []string{"blue", "green"},
+		PCIDevice:        "0000:65:00.0",
+		VGPU:             "grid_t4-1q",
 		Library:          "shared",
 		LibraryOVF:       "tiny",
 		LibraryISO:       "rescue",
