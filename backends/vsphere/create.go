@@ -88,7 +88,10 @@ func (b *Backend) claim(ctx context.Context, place inventory.Place, spec *backen
 	if m == nil || err != nil {
 		return "", err
 	}
-	if m.mark == nil || spec.CreateToken == "" || m.mark.Token != spec.CreateToken {
+	switch {
+	case spec.CreateToken != "" && m.beingMade():
+		return "", backends.Errorf(backends.Locked, "", "", "a VM of the name, with the id %s, is still being made, as by an earlier try of the same creation", m.id()).At("name")
+	case m.mark == nil || spec.CreateToken == "" || m.mark.Token != spec.CreateToken:
 		return "", nameTaken(spec.Name, m.id(), place.Folder)
 	}
 	if !m.mark.Partial {
@@ -99,6 +102,22 @@ func (b *Backend) claim(ctx context.Context, place inventory.Place, spec *backen
 		err = nil
 	}
 	return "", err
+}
+
+// beingMade reports whether vSphere still makes a VM of ours: it shows it before it has all that was asked for.
+func (m *machine) beingMade() bool {
+	if m.Config == nil {
+		return true
+	}
+	if m.mark == nil {
+		return strings.HasPrefix(m.Config.InstanceUuid, estatePrefix)
+	}
+	for _, d := range m.mark.Disks {
+		if d.Device == 0 && !m.mark.Partial {
+			return true
+		}
+	}
+	return false
 }
 
 // named reads the VM of a name in the folder of a place, nil where there is none.

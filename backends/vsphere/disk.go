@@ -40,6 +40,9 @@ func (e *edit) disks(ctx context.Context) error {
 	}
 	present := e.disksOf
 	stay := map[string]*types.VirtualDisk{}
+	if !e.creating {
+		e.stay = stay
+	}
 	for _, key := range diskOrder(present) {
 		want, wanted := e.to.Disks[key]
 		if !wanted || !backends.SameDisk(e.from.Disks[key], want) {

@@ -22,6 +22,7 @@ type edit struct {
 	spec     types.VirtualMachineConfigSpec
 
 	disksOf map[string]*types.VirtualDisk // that there are, by key
+	stay    map[string]*types.VirtualDisk // of disksOf, those that remain
 	others  []*types.VirtualDisk          // of the source of a clone, which are left out
 	swapped []int32                       // keys of controllers that are replaced
 	before  []string                      // the custom attributes that were asked for until now

@@ -26,6 +26,7 @@ func (b *Backend) finish(ctx context.Context, id backends.ID, spec *backends.VMS
 	k.Partial = false
 	k.resolve(m)
 	m.mark = k
+	k.identify(m.diskDevices())
 	if b.conn.VCenter() && len(spec.Tags) > 0 {
 		if err := b.setTags(ctx, m, spec.Tags); err != nil {
 			return blame(err, "tags")

@@ -66,6 +66,7 @@ type mark struct {
 type diskMark struct {
 	Device       int32  `json:"device"`            // VirtualDevice.key, filled in from Slot when read
 	Slot         string `json:"slot,omitempty"`    // "scsi0:1"
+	UUID         string `json:"uuid,omitempty"`    // of the disk, where it was known when the mark was written
 	Keep         bool   `json:"keep,omitempty"`    // keep_on_destroy
 	Volume       string `json:"volume,omitempty"`  // Disk.Volume was given: not the VM's own
 	Storage      string `json:"storage,omitempty"` // as asked: a datastore cluster, a path

@@ -106,20 +106,19 @@ func (e *edit) addNIC(ctx context.Context, key string, unit int32, old *types.Vi
 		Key: e.layout.newKey(), ControllerKey: pciBus, UnitNumber: &unit, Backing: backing,
 		Connectable: &types.VirtualDeviceConnectInfo{StartConnected: connected, Connected: connected, AllowGuestControl: true},
 	}}
+	static := want.MAC != nil
 	switch {
+	case old != nil && (want.MAC == nil || strings.EqualFold(*want.MAC, old.MacAddress)):
+		card.AddressType, card.MacAddress = old.AddressType, old.MacAddress // VMware's own are not taken as static ones
+		static = e.mark.NICs[key].MAC
 	case want.MAC != nil:
 		card.AddressType, card.MacAddress = string(types.VirtualEthernetCardMacTypeManual), *want.MAC
-	case old != nil:
-		card.AddressType, card.MacAddress = string(types.VirtualEthernetCardMacTypeManual), old.MacAddress
-	}
-	if value(want.BandwidthMbps) > 0 {
-		card.ResourceAllocation = bandwidth(*want.BandwidthMbps, nil)
 	}
 	device, err := newCard(orElse(want.Model, "vmxnet3"), card)
 	if err != nil {
 		return blame(err, path.Attr("model"))
 	}
-	e.mark.NICs[key] = nicMark{Unit: unit, Network: value(want.Network), Order: want.Order, MAC: want.MAC != nil}
+	e.mark.NICs[key] = nicMark{Unit: unit, Network: value(want.Network), Order: want.Order, MAC: static}
 	e.add(device, path)
 	return nil
 }
@@ -173,10 +172,6 @@ func (e *edit) changeNIC(ctx context.Context, key string, device types.BaseVirtu
 		card.Connectable = &info
 		dirty = true
 	}
-	if changed(have.BandwidthMbps, want.BandwidthMbps) {
-		card.ResourceAllocation = bandwidth(*want.BandwidthMbps, card.ResourceAllocation)
-		dirty, blame = true, path.Attr("bandwidth_mbps")
-	}
 	k := e.mark.NICs[key]
 	k.Unit, k.MAC = value(card.UnitNumber), k.MAC || changed(have.MAC, want.MAC)
 	if changed(have.Network, want.Network) {
@@ -187,19 +182,6 @@ func (e *edit) changeNIC(ctx context.Context, key string, device types.BaseVirtu
 		e.change(device.(types.BaseVirtualDevice), blame)
 	}
 	return nil
-}
-
-// bandwidth limits what an interface sends; 0 is no limit.
-func bandwidth(mbps int64, had *types.VirtualEthernetCardResourceAllocation) *types.VirtualEthernetCardResourceAllocation {
-	a := types.VirtualEthernetCardResourceAllocation{Reservation: new(int64(0)), Share: types.SharesInfo{Level: types.SharesLevelNormal, Shares: 50}}
-	if had != nil {
-		a = *had
-	}
-	a.Limit = new(int64(-1))
-	if mbps > 0 {
-		a.Limit = &mbps
-	}
-	return &a
 }
 
 func newCard(model string, card types.VirtualEthernetCard) (types.BaseVirtualDevice, error) {

@@ -63,7 +63,7 @@ func (m *machine) observeNICs() (map[string]backends.NIC, map[string]backends.NI
 
 func (m *machine) observeNIC(k nicMark, device types.BaseVirtualEthernetCard) backends.NIC {
 	card := device.GetVirtualEthernetCard()
-	n := backends.NIC{Model: modelOf(device), MAC: new(strings.ToLower(card.MacAddress)), Connected: new(true), Order: k.Order, BandwidthMbps: new(int64(0))}
+	n := backends.NIC{Model: modelOf(device), MAC: new(strings.ToLower(card.MacAddress)), Connected: new(true), Order: k.Order}
 	if o, vlan, ok := m.index.NetworkOf(card.Backing); ok {
 		n.Network = new(m.index.Spelling(k.Network, o.Ref))
 		if vlan >= 0 {
@@ -72,9 +72,6 @@ func (m *machine) observeNIC(k nicMark, device types.BaseVirtualEthernetCard) ba
 	}
 	if c := card.Connectable; c != nil {
 		n.Connected = new(c.StartConnected && (c.Connected || m.power() != backends.Running))
-	}
-	if a := card.ResourceAllocation; a != nil && value(a.Limit) > 0 {
-		n.BandwidthMbps = a.Limit
 	}
 	return n
 }
@@ -95,38 +92,4 @@ func modelOf(device types.BaseVirtualEthernetCard) *string {
 		return new("sriov")
 	}
 	return nil
-}
-
-// resolve finds the devices that the mark means, by what was known before they were made.
-func (k *mark) resolve(m *machine) {
-	list := m.devices()
-	at, byKey := map[string]int32{}, map[int32]string{}
-	for _, d := range list {
-		if disk, ok := d.(*types.VirtualDisk); ok {
-			if s, ok := slotOf(list, disk); ok {
-				at[s.String()], byKey[disk.Key] = disk.Key, s.String()
-			}
-		}
-	}
-	for key, d := range k.Disks {
-		if d.Slot == "" {
-			d.Slot = byKey[d.Device]
-		} else {
-			d.Device = at[d.Slot] // 0: it is gone
-		}
-		k.Disks[key] = d
-	}
-	units, keys := map[int32]int32{}, map[int32]int32{}
-	for _, c := range m.cards() {
-		card := c.GetVirtualEthernetCard()
-		units[value(card.UnitNumber)], keys[card.Key] = card.Key, value(card.UnitNumber)
-	}
-	for key, n := range k.NICs {
-		if n.Unit == 0 {
-			n.Unit = keys[n.Device]
-		} else {
-			n.Device = units[n.Unit]
-		}
-		k.NICs[key] = n
-	}
 }

@@ -212,16 +212,17 @@ func (e *edit) carryOut(ctx context.Context, changes []backends.Change) error {
 
 // send reconfigures the VM where anything differs.
 func (e *edit) send(ctx context.Context) error {
+	noted := e.m.mark != nil && reflect.DeepEqual(e.m.mark, e.mark)
+	if noted && reflect.DeepEqual(e.spec, types.VirtualMachineConfigSpec{}) {
+		return nil
+	}
+	e.mark.identify(e.stay) // on this occasion
 	if e.m.mark == nil || !reflect.DeepEqual(e.m.mark, e.mark) {
-		e.mark.identify(e.stay)
 		option, err := e.mark.option()
 		if err != nil {
 			return err
 		}
 		e.spec.ExtraConfig = append(e.spec.ExtraConfig, option)
-	}
-	if reflect.DeepEqual(e.spec, types.VirtualMachineConfigSpec{}) {
-		return nil
 	}
 	return explain(e.reconfigure(ctx, e.m, "change", e.spec), e.blames)
 }

@@ -265,7 +265,8 @@ func (x *Index) Names(given string, ref types.ManagedObjectReference) bool {
 		return given == ref.Value
 	}
 	return n.Kind != "" && slices.ContainsFunc(x.match(given, kin(n.Kind)...), func(m *node) bool {
-		return m == n || n.Kind == Datastore && m.Ref == n.owner
+		return m == n || n.Kind == Datastore && m.Ref == n.owner ||
+			n.Kind == Network && m.net.opaqueID != "" && m.net.opaqueID == n.net.logicalSwitch
 	})
 }
 

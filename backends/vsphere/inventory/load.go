@@ -30,7 +30,7 @@ var wanted = []types.PropertySpec{
 	{Type: "Network", PathSet: []string{"name", "parent", "summary"}},
 	{Type: "OpaqueNetwork", PathSet: []string{"name", "parent", "summary"}},
 	{Type: "DistributedVirtualPortgroup", PathSet: []string{
-		"name", "parent", "summary", "key", "config.distributedVirtualSwitch", "config.defaultPortConfig",
+		"name", "parent", "summary", "key", "config.logicalSwitchUuid", "config.distributedVirtualSwitch", "config.defaultPortConfig",
 	}},
 	{Type: "DistributedVirtualSwitch", PathSet: []string{"name", "parent", "uuid", "config.uplinkPortgroup"}},
 	{Type: "VmwareDistributedVirtualSwitch", PathSet: []string{"name", "parent", "uuid", "config.uplinkPortgroup"}},

@@ -13,6 +13,7 @@ import (
 type segment struct {
 	switchUUID, portgroup string // of a distributed port group
 	opaqueID, opaqueType  string // of an opaque network
+	logicalSwitch         string // of a distributed port group that NSX made: the opaqueID of what it stands for
 	uplink                bool   // the port group of a switch's own links
 	accessible            bool
 	distributed           bool
@@ -40,6 +41,7 @@ func (n *node) wire(p properties, all map[reference]properties) {
 	}
 	n.net.distributed = true
 	n.net.portgroup = get[string](p, "key")
+	n.net.logicalSwitch = get[string](p, "config.logicalSwitchUuid")
 	dvs := all[get[reference](p, "config.distributedVirtualSwitch")]
 	n.net.switchUUID = get[string](dvs, "uuid")
 	n.net.uplink = slices.Contains(refs(dvs, "config.uplinkPortgroup"), n.Ref)
