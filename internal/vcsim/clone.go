@@ -52,8 +52,11 @@ func (c *cloning) run() (types.AnyType, types.BaseMethodFault) {
 		return nil, fault
 	}
 	e := vmEvent(c.Context, c.source)
-	post(c.Context, &types.VmBeingClonedEvent{VmCloneEvent: types.VmCloneEvent{VmEvent: e}, DestName: c.req.Name,
-		DestFolder: types.FolderEventArgument{EntityEventArgument: types.EntityEventArgument{Name: folder.Name}, Folder: folder.Self}})
+	post(c.Context, &types.VmBeingClonedEvent{
+		VmCloneEvent: types.VmCloneEvent{VmEvent: e},
+		DestName:     c.req.Name,
+		DestFolder:   types.FolderEventArgument{EntityEventArgument: types.EntityEventArgument{Name: folder.Name}, Folder: folder.Self},
+	})
 	var clone *simulator.VirtualMachine
 	c.WithLock(folder, func() { clone, fault = c.createVM(folder, create) })
 	if fault != nil {

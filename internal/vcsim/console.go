@@ -26,7 +26,7 @@ func (vm *VirtualMachine) AcquireTicket(_ *simulator.Context, req *types.Acquire
 	if err != nil {
 		return refusal(&types.SystemError{Reason: err.Error()})
 	}
-	n, _ := strconv.Atoi(port)
+	n, _ := strconv.ParseInt(port, 10, 32)
 	ticket := types.VirtualMachineTicket{
 		Ticket: uuid.NewString(), CfgFile: vm.Config.Files.VmPathName, Host: host, Port: int32(n),
 		SslThumbprint: vm.server.ThumbprintSHA1(),

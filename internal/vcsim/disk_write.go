@@ -107,7 +107,7 @@ func (d diskFile) mergeDown() error {
 
 // upload fills the disk from a VMDK, which has to be streamOptimized, as NFC
 // demands, and sets its capacity.
-func (d diskFile) upload(r io.Reader) error {
+func (d diskFile) upload(ctx context.Context, r io.Reader) error {
 	flat, err := os.OpenFile(d.extent(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (d diskFile) upload(r io.Reader) error {
 	if n < 512 || string(head[:4]) != "KDMV" || binary.LittleEndian.Uint32(head[8:])&(3<<16) != 3<<16 {
 		return errors.New("it is not a streamOptimized VMDK")
 	}
-	done, err := diskimage.ConvertSparse(context.Background(), io.MultiReader(bytes.NewReader(head), r), diskimage.VMDK, func(offset int64, extent io.Reader) error {
+	done, err := diskimage.ConvertSparse(ctx, io.MultiReader(bytes.NewReader(head), r), diskimage.VMDK, func(offset int64, extent io.Reader) error {
 		_, err := io.Copy(io.NewOffsetWriter(flat, offset), extent)
 		return err
 	})

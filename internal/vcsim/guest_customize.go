@@ -58,6 +58,7 @@ func showCustomization(vm *simulator.VirtualMachine, status types.GuestInfoCusto
 		if old := vm.Guest.CustomizationInfo; old != nil {
 			info.StartTime = old.StartTime
 		}
+	default:
 	}
 	g := *vm.Guest
 	g.CustomizationInfo = info

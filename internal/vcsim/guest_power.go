@@ -3,7 +3,6 @@ package vcsim
 import (
 	"time"
 
-	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -213,14 +212,4 @@ func rootPool(ctx *simulator.Context, host types.ManagedObjectReference) *types.
 	default:
 		return nil
 	}
-}
-
-// named returns the device of that label.
-func labeled(devices []types.BaseVirtualDevice, label string) types.BaseVirtualDevice {
-	for _, d := range object.VirtualDeviceList(devices) {
-		if i := d.GetVirtualDevice().DeviceInfo; i != nil && i.GetDescription().Label == label {
-			return d
-		}
-	}
-	return nil
 }

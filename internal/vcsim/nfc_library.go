@@ -2,6 +2,7 @@ package vcsim
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ func (s *Server) deployItem(w http.ResponseWriter, r *http.Request) {
 	inner.ServeHTTP(answer, r)
 
 	if answer.Code/100 == 2 {
-		if err := s.fillDeployed(answer.Body.Bytes(), item); err != nil {
+		if err := s.fillDeployed(r.Context(), answer.Body.Bytes(), item); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -41,7 +42,7 @@ func (s *Server) deployItem(w http.ResponseWriter, r *http.Request) {
 }
 
 // fillDeployed fills the disks of the machine that the answer names, if it does.
-func (s *Server) fillDeployed(answer []byte, item string) error {
+func (s *Server) fillDeployed(c context.Context, answer []byte, item string) error {
 	type deployed struct {
 		Resource struct {
 			Type string `json:"type"`
@@ -53,9 +54,7 @@ func (s *Server) fillDeployed(answer []byte, item string) error {
 
 		Value deployed `json:"value"`
 	}
-	if json.Unmarshal(answer, &d) != nil {
-		return nil
-	}
+	_ = json.Unmarshal(answer, &d) // what is no deployment names no machine
 	ref := types.ManagedObjectReference{Type: d.Resource.Type, Value: d.Resource.ID}
 	if ref.Value == "" {
 		ref = types.ManagedObjectReference{Type: d.Value.Resource.Type, Value: d.Value.Resource.ID}
@@ -73,7 +72,7 @@ func (s *Server) fillDeployed(answer []byte, item string) error {
 				break
 			}
 			f := s.diskFile(ctx, vm, fileName(disk))
-			err = errors.Join(err, f.uploadItem(files[i]))
+			err = errors.Join(err, f.uploadItem(c, files[i]))
 		}
 		s.settle(ctx, vm)
 	})
@@ -108,7 +107,7 @@ func (s *Server) itemDisks(ctx *simulator.Context, item string) []string {
 
 // uploadItem fills the disk from a file of a library, of which the simulator
 // keeps the descriptor, and the stream without its first two sectors.
-func (d diskFile) uploadItem(file string) error {
+func (d diskFile) uploadItem(ctx context.Context, file string) error {
 	stream, err := os.Open(diskFile(file).extent())
 	if err != nil {
 		return err
@@ -119,7 +118,7 @@ func (d diskFile) uploadItem(file string) error {
 		return err
 	}
 	head := streamHeader(diskFile(file).capacity(), rest)
-	return d.upload(io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), stream))
+	return d.upload(ctx, io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), stream))
 }
 
 // streamHeader makes the two sectors anew that a stream begins with.

@@ -48,7 +48,7 @@ func (l *lease) receive(w http.ResponseWriter, r *http.Request, f *leaseFile) {
 	counted := &countedReader{r: io.TeeReader(r.Body, sum), l: l}
 	var err error
 	if f.disk != "" {
-		err = f.disk.upload(counted)
+		err = f.disk.upload(r.Context(), counted)
 		if err == nil {
 			_, err = io.Copy(io.Discard, counted)
 		}

@@ -264,7 +264,11 @@ func (j *job) await(t *simulator.Task) types.TaskInfo {
 		if info.State == types.TaskInfoStateSuccess || info.State == types.TaskInfoStateError {
 			return info
 		}
-		time.Sleep(pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-j.Done(): // never: the work is done whoever has gone
+		}
 	}
 }
 
