@@ -2,6 +2,7 @@ package vcsim
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -166,6 +167,23 @@ func (s *Server) unwatch(ctx *simulator.Context, pc *simulator.PropertyCollector
 	if n, ok := s.collectors.narrow[pc]; ok {
 		ctx.Map.RemoveHandler(n)
 		delete(s.collectors.narrow, pc)
+	}
+}
+
+// cancelWait ends a wait whose client has gone, which the simulator does not
+// notice. The first collectors of all sessions have one reference, and are left.
+func (s *Server) cancelWait(ref types.ManagedObjectReference) {
+	if !strings.HasPrefix(ref.Value, "session[") {
+		return
+	}
+
+	s.collectors.mu.Lock()
+	defer s.collectors.mu.Unlock()
+
+	for pc := range s.collectors.narrow {
+		if pc.Self == ref {
+			pc.CancelWaitForUpdates(&types.CancelWaitForUpdates{This: ref})
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package vcsim
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -85,6 +86,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, q, f)
 
 		return
+	}
+
+	if q.method == "WaitForUpdatesEx" {
+		defer context.AfterFunc(r.Context(), func() { s.cancelWait(q.this) })()
 	}
 
 	s.forward(w, r, q)

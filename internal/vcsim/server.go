@@ -219,8 +219,8 @@ func (s *Server) Close() {
 	s.detach()
 
 	if s.inner != nil {
-		s.inner.CloseClientConnections()
-		s.inner.Close()
+		// Its own Close waits for calls that may wait for something for ever.
+		_ = s.inner.Config.Close()
 	}
 
 	if s.model != nil && s.model.Service != nil {
