@@ -103,7 +103,22 @@ func (b *Backend) cloneLocked(ctx context.Context, spec *backends.VMSpec, as clo
 	if err != nil {
 		return id, err
 	}
+	if err := b.upgradeClone(ctx, id, src.then, want); err != nil {
+		return id, err
+	}
 	return id, b.finish(ctx, id, want, bld)
+}
+
+// upgradeClone raises the virtual hardware of a clone, which vCenter makes with its source's version whatever it is told.
+func (b *Backend) upgradeClone(ctx context.Context, id backends.ID, from *machine, want *backends.VMSpec) error {
+	if want.VSphere == nil || value(want.VSphere.HardwareVersion) <= hardwareVersion(from.Config.Version) {
+		return nil
+	}
+	m, err := b.machine(ctx, id, "create")
+	if err != nil {
+		return err
+	}
+	return b.upgrade(ctx, m, *want.VSphere.HardwareVersion)
 }
 
 // note writes into the mark of a clone what a deletion has to know, also where the creation does not end.
