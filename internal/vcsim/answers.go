@@ -57,6 +57,9 @@ var taskAnswers = map[string]func(types.ManagedObjectReference) soap.HasFault{
 	"RemoveAllSnapshots_Task": func(t types.ManagedObjectReference) soap.HasFault {
 		return &methods.RemoveAllSnapshots_TaskBody{Res: &types.RemoveAllSnapshots_TaskResponse{Returnval: t}}
 	},
+	"PromoteDisks_Task": func(t types.ManagedObjectReference) soap.HasFault {
+		return &methods.PromoteDisks_TaskBody{Res: &types.PromoteDisks_TaskResponse{Returnval: t}}
+	},
 	"ConsolidateVMDisks_Task": func(t types.ManagedObjectReference) soap.HasFault {
 		return &methods.ConsolidateVMDisks_TaskBody{Res: &types.ConsolidateVMDisks_TaskResponse{Returnval: t}}
 	},
@@ -86,6 +89,9 @@ var taskAnswers = map[string]func(types.ManagedObjectReference) soap.HasFault{
 	},
 	"MoveVirtualDisk_Task": func(t types.ManagedObjectReference) soap.HasFault {
 		return &methods.MoveVirtualDisk_TaskBody{Res: &types.MoveVirtualDisk_TaskResponse{Returnval: t}}
+	},
+	"DeleteDatastoreFile_Task": func(t types.ManagedObjectReference) soap.HasFault {
+		return &methods.DeleteDatastoreFile_TaskBody{Res: &types.DeleteDatastoreFile_TaskResponse{Returnval: t}}
 	},
 	"DeleteVirtualDisk_Task": func(t types.ManagedObjectReference) soap.HasFault {
 		return &methods.DeleteVirtualDisk_TaskBody{Res: &types.DeleteVirtualDisk_TaskResponse{Returnval: t}}

@@ -246,3 +246,39 @@ func TestVirtualDiskManager(t *testing.T) {
 		t.Errorf("afterwards %d are free, before %d", got, start)
 	}
 }
+
+// Files that are deleted give their space back, unless a machine that runs has them.
+func TestDeletedFiles(t *testing.T) {
+	l := newLab(t, vcsim.Options{})
+	ctx := t.Context()
+	dc := must[*object.Datacenter](t)(l.find.Datacenter(ctx, l.Seed.Datacenter))
+	ds := must[*object.Datastore](t)(l.find.Datastore(ctx, "fast"))
+	start := l.free("fast")
+	m := ds.NewFileManager(dc, false) // deletes folders too
+	if err := object.NewFileManager(l.client.Client).MakeDirectory(ctx, "[fast] kept", dc, false); err != nil {
+		t.Fatal(err)
+	}
+	task, err := object.NewVirtualDiskManager(l.client.Client).CreateVirtualDisk(ctx, "[fast] kept/data.vmdk", dc, &types.FileBackedVirtualDiskSpec{
+		VirtualDiskSpec: types.VirtualDiskSpec{AdapterType: "lsiLogic", DiskType: "preallocated"}, CapacityKb: 1 << 20,
+	})
+	if err := run(ctx, task, err); err != nil {
+		t.Fatal(err)
+	}
+	vm := l.vm("web")
+	if err := l.reconfigure(vm, onFile(addDevice, "", l.newDisk(vm, 1, "[fast] kept/data.vmdk", 0, false))); err != nil {
+		t.Fatal(err)
+	}
+	l.start(vm)
+	if err := m.DeleteFile(ctx, "kept"); faultOf(err) != "FileLocked" {
+		t.Errorf("deleting what is in use: %v", err)
+	}
+	if err := l.reconfigure(vm, change(removeDevice, l.diskAt(vm, 1))); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.DeleteFile(ctx, "kept"); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.free("fast"); got != start {
+		t.Errorf("afterwards %d are free, before %d", got, start)
+	}
+}
