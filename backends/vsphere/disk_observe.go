@@ -69,7 +69,7 @@ func (m *machine) observeDisk(key string, device *types.VirtualDisk) (backends.D
 		d.IOPSLimit = io.Limit
 	}
 	backing := flatBacking(device)
-	s.Path, s.VolumeID = backing.FileName, backing.FileName
+	s.Path, s.VolumeID = backing.FileName, ownFile(backing)
 	d.Shared = new(backing.Sharing == string(types.VirtualDiskSharingSharingMultiWriter))
 	d.Provisioning = observeProvisioning(backing)
 	if backing.Parent != nil && k.Provisioning != "" {
@@ -113,6 +113,15 @@ func observeProvisioning(b *types.VirtualDiskFlatVer2BackingInfo) *string {
 		return new("thick")
 	}
 	return nil
+}
+
+// ownFile is the file that a disk is once the layers of snapshots are merged: the lowest that is not another VM's.
+func ownFile(b *types.VirtualDiskFlatVer2BackingInfo) string {
+	file := b.FileName
+	for p := b.Parent; p != nil && folderOf(p.FileName) == folderOf(file); p = p.Parent {
+		file = p.FileName
+	}
+	return file
 }
 
 // sharedContent is the file that a disk shares content with copy-on-write: one below its layers that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	vimfault "github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/property"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -20,8 +21,7 @@ const settleTime = 30 * time.Second
 // RevertSnapshot returns a VM to a snapshot: hardware, disks and power state.
 //
 // vSphere takes extraConfig back with the rest. What belongs to the VM and not to its hardware (name, settings, the mark's
-// identity) is written anew in one reconfiguration, together with what the snapshot has and nobody else any more: disks attached by
-// volume that were deleted since.
+// identity) is written anew in one reconfiguration.
 func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID string) error {
 	m, s, op, err := b.onSnapshot(ctx, id, snapshotID, "revert to")
 	if err != nil {
@@ -31,9 +31,11 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 	if err != nil {
 		return backends.Wrap(err, op, m.object())
 	}
-	gone, err := b.volumesGone(ctx, m, then)
-	if err != nil {
+	if err := b.volumesFree(ctx, m, then); err != nil {
 		return backends.Wrap(err, op, m.object())
+	}
+	if err := b.release(ctx, m, then, op); err != nil {
+		return err
 	}
 	_, err = b.conn.Await(ctx, op, m.object(), func(ctx context.Context) (*object.Task, error) {
 		res, err := methods.RevertToSnapshot_Task(ctx, b.conn.VIM(), &types.RevertToSnapshot_Task{This: s.Snapshot})
@@ -48,55 +50,79 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 	// The VM must not be left with the identity of then.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	return b.settleRevert(settling, m, then, gone, op)
+	return b.settleRevert(settling, m, then, op)
 }
 
-// machineAt is the VM as it was when a snapshot was taken: configuration and mark are of then, all else is of now.
+// machineAt is the VM as it was when a snapshot was taken: configuration and mark are of then, all else is of now and its layout of files is left out.
 func (b *Backend) machineAt(ctx context.Context, m *machine, s *snapshot) (*machine, error) {
 	var snap mo.VirtualMachineSnapshot
 	if err := property.DefaultCollector(b.conn.VIM()).RetrieveOne(ctx, s.Snapshot, []string{"config"}, &snap); err != nil {
 		return nil, fault.Wrap(err, "read a snapshot", m.object())
 	}
 	vm := m.VirtualMachine
-	vm.Name, vm.Config = escaped(m.Name), &snap.Config
+	vm.Name, vm.Config, vm.LayoutEx = escaped(m.Name), &snap.Config, nil
 	then, err := describe(vm, m.index)
 	then.tags = m.tags
 	return then, err
 }
 
-// volumesGone returns the files of disks that a VM had attached by volume then and that exist no more. One that
-// is attached to another VM now is a Precondition.
-func (b *Backend) volumesGone(ctx context.Context, m, then *machine) (map[string]bool, error) {
-	gone := map[string]bool{}
+// volumesFree refuses where a disk that the VM had attached by volume then cannot be attached again.
+func (b *Backend) volumesFree(ctx context.Context, m, then *machine) error {
 	if then.mark == nil {
-		return gone, nil
+		return nil
 	}
-	now := m.files()
-	for key, d := range then.diskDevices() {
-		if then.mark.Disks[key].Volume == "" || now[fileOf(d)] {
+	now, disks := m.files(), then.diskDevices()
+	for _, key := range diskOrder(disks) {
+		file := fileOf(disks[key])
+		if then.mark.Disks[key].Volume == "" || now[file] {
 			continue
 		}
-		v, err := b.GetDisk(ctx, fileOf(d))
+		path := backends.Path("disks").Key(key).Attr("volume")
+		v, err := b.GetDisk(ctx, file)
 		switch {
 		case backends.CodeOf(err) == backends.NotFound:
-			gone[fileOf(d)] = true
+			return backends.Errorf(backends.Precondition, "", "", "disk %q, which the VM had then, is %s, and that exists no more", key, file).
+				At(path).Advise("vSphere reverts to no snapshot whose disks are missing. Delete the snapshot.")
 		case err != nil:
-			return nil, err
+			return err
 		case v.AttachedTo != "" && v.AttachedTo != m.id():
-			return nil, backends.Errorf(backends.Precondition, "", "", "disk %q, which the VM had then, is attached to the VM with the id %q now", v.Name, v.AttachedTo).
-				At(backends.Path("disks").Key(key).Attr("volume")).Advise("Detach it from that VM first.")
+			return backends.Errorf(backends.Precondition, "", "", "disk %q, which the VM had then, is attached to the VM with the id %q now", v.Name, v.AttachedTo).
+				At(path).Advise("Detach it from that VM first.")
 		}
 	}
-	return gone, nil
+	return nil
+}
+
+// release detaches what came after the snapshot and must not go with it: disks attached by volume, and those to be kept. vSphere
+// would take the files of what it no longer knows.
+func (b *Backend) release(ctx context.Context, m, then *machine, op string) error {
+	if m.mark == nil {
+		return nil
+	}
+	held, disks := then.files(), m.diskDevices()
+	spec := types.VirtualMachineConfigSpec{}
+	for _, key := range diskOrder(disks) {
+		k, disk := m.mark.Disks[key], disks[key]
+		if held[ownFile(flatBacking(disk))] || k.Volume == "" && (!k.Keep || parentOf(disk) != "") {
+			continue
+		}
+		spec.DeviceChange = append(spec.DeviceChange, &types.VirtualDeviceConfigSpec{
+			Operation: types.VirtualDeviceConfigSpecOperationRemove, Device: disk,
+		})
+	}
+	if spec.DeviceChange == nil {
+		return nil
+	}
+	return b.reconfigure(ctx, m, op, spec)
 }
 
 // settleRevert gives a VM back what a revert must not take from it, and removes the disks that came after the snapshot.
-func (b *Backend) settleRevert(ctx context.Context, before, then *machine, gone map[string]bool, op string) error {
+func (b *Backend) settleRevert(ctx context.Context, before, then *machine, op string) error {
 	now, err := b.machine(ctx, before.id(), op)
 	if err != nil {
 		return err
 	}
-	spec, err := now.restored(before, then, gone)
+	spec, err := now.restored(before, then)
 	if err != nil {
 		return backends.Wrap(err, op, now.object())
 	}
@@ -109,20 +135,12 @@ func (b *Backend) settleRevert(ctx context.Context, before, then *machine, gone 
 }
 
 // restored is the change that gives a reverted VM back what is its own, nil where nothing was taken.
-func (m *machine) restored(before, then *machine, gone map[string]bool) (*types.VirtualMachineConfigSpec, error) {
+func (m *machine) restored(before, then *machine) (*types.VirtualMachineConfigSpec, error) {
 	spec, needed := types.VirtualMachineConfigSpec{}, false
 	if m.Name != before.Name {
 		spec.Name, needed = escaped(before.Name), true
 	}
-	for _, d := range m.devices() {
-		if disk, ok := d.(*types.VirtualDisk); ok && gone[fileOf(disk)] {
-			spec.DeviceChange = append(spec.DeviceChange, &types.VirtualDeviceConfigSpec{
-				Operation: types.VirtualDeviceConfigSpecOperationRemove, Device: d,
-			})
-			needed = true
-		}
-	}
-	k := m.revertedMark(before.mark, then.mark, gone)
+	k := m.revertedMark(before.mark, then.mark)
 	if changes, other := m.keepMedium(k, before.mark); other {
 		inputs, _ := extraValue(before.Config.ExtraConfig, inputsKey)
 		spec.ExtraConfig = append(spec.ExtraConfig, &types.OptionValue{Key: inputsKey, Value: inputs})
@@ -170,7 +188,7 @@ func (m *machine) keepMedium(k, before *mark) (changes []types.BaseVirtualDevice
 }
 
 // revertedMark is the mark of a VM after a revert: what it was tells of the hardware, what it is of the VM.
-func (m *machine) revertedMark(before, then *mark, gone map[string]bool) *mark {
+func (m *machine) revertedMark(before, then *mark) *mark {
 	if before == nil {
 		return then
 	}
@@ -184,7 +202,7 @@ func (m *machine) revertedMark(before, then *mark, gone map[string]bool) *mark {
 	disks, nics := k.Disks, k.NICs
 	k.Disks, k.NICs = map[string]diskMark{}, map[string]nicMark{}
 	for key, d := range disks {
-		if device, ok := m.devices().FindByKey(d.Device).(*types.VirtualDisk); ok && !gone[fileOf(device)] {
+		if _, ok := m.devices().FindByKey(d.Device).(*types.VirtualDisk); ok {
 			k.Disks[key] = d
 		}
 	}
@@ -208,14 +226,14 @@ func (b *Backend) deleteLeft(ctx context.Context, before, now *machine, op strin
 		if k, ours := before.mark.Disks[key]; !ours || k.Keep || k.Volume != "" {
 			continue
 		}
-		if err := b.deleteFile(ctx, before, file, op); err != nil && backends.CodeOf(err) != backends.NotFound {
+		if err := b.deleteFile(ctx, before, file, op); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// deleteFile deletes a virtual disk that no VM has.
+// deleteFile deletes a virtual disk that no VM has; one that is gone is none.
 func (b *Backend) deleteFile(ctx context.Context, m *machine, file, op string) error {
 	datacenter, ok := m.datacenter()
 	if !ok {
@@ -224,6 +242,10 @@ func (b *Backend) deleteFile(ctx context.Context, m *machine, file, op string) e
 	_, err := b.conn.Await(ctx, op, m.object(), func(ctx context.Context) (*object.Task, error) {
 		return object.NewVirtualDiskManager(b.conn.VIM()).DeleteVirtualDisk(ctx, file, datacenter)
 	})
+	var none *types.FileNotFound
+	if _, gone := vimfault.As(err, &none); gone {
+		return nil
+	}
 	return err
 }
 
