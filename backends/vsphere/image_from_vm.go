@@ -34,26 +34,51 @@ func (a *arrival) fromVM(ctx context.Context, id backends.ID) (backends.ID, erro
 	if err != nil {
 		return "", err
 	}
-	changes := m.leaveOut(a.spec.Kind == "disk")
-	made, err := a.cloneImage(ctx, m, changes)
-	if err != nil {
-		return "", err
+	if a.spec.Kind == "disk" {
+		return a.cloneImage(ctx, m, m.butRoot())
 	}
-	return made, nil
+	spec := &backends.VMSpec{Name: a.spec.Name, Placement: backends.PlacementSpec{Storage: a.spec.Storage}}
+	if a.spec.Storage != nil {
+		spec.Disks = map[string]backends.Disk{}
+		for key := range m.diskDevices() {
+			spec.Disks[key] = backends.Disk{Storage: a.spec.Storage}
+		}
+	}
+	made, err := a.clone(ctx, spec, cloneAs{source: id, path: "vm_id"})
+	if err == nil {
+		err = a.sealClone(ctx, made)
+	}
+	if err != nil && made != "" {
+		err = a.undo(ctx, made, err)
+	}
+	return made, err
 }
 
-// leaveOut takes out of a clone what is not the image's: media, and where only the disk counts that
-// the VM boots from, everything but that.
-func (m *machine) leaveOut(rootOnly bool) []types.BaseVirtualDeviceConfigSpec {
+// sealClone makes a clone the image.
+func (a *arrival) sealClone(ctx context.Context, id backends.ID) error {
+	m, err := a.machine(ctx, id, "import")
+	if err != nil {
+		return err
+	}
+	k := a.mark("")
+	if m.mark != nil {
+		k = m.mark.clone()
+		k.Image, k.Fingerprint = a.spec.Kind, a.spec.Fingerprint
+	}
+	return a.seal(ctx, id, k)
+}
+
+// butRoot takes everything out of a clone but the disk that the VM boots from.
+func (m *machine) butRoot() []types.BaseVirtualDeviceConfigSpec {
 	changes := []types.BaseVirtualDeviceConfigSpec{}
 	root := m.rootDisk()
 	for _, d := range m.devices() {
 		out := false
 		switch d := d.(type) {
 		case *types.VirtualDisk:
-			out = rootOnly && d != root
+			out = d != root
 		case *types.VirtualCdrom, types.BaseVirtualEthernetCard, *types.VirtualPCIPassthrough, *types.VirtualSerialPort, *types.VirtualUSB, *types.VirtualTPM:
-			out = rootOnly
+			out = true
 		}
 		if out {
 			changes = append(changes, &types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationRemove, Device: d})

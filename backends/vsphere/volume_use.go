@@ -62,7 +62,7 @@ func (b *Backend) findVolume(ctx context.Context, id string, paths ...string) (*
 		if disk := m.diskWith(v.id()); disk != nil && (v.vm == nil || fileOf(disk) == v.id()) {
 			v.vm, v.disk = m, disk
 		}
-		if m.files()[v.id()] {
+		if m.Snapshot != nil && m.files()[v.id()] {
 			v.past = m
 		}
 	}
@@ -101,19 +101,13 @@ func (b *Backend) GetDisk(ctx context.Context, id string) (backends.Volume, erro
 
 // provisioning is how the disk takes its space. Of one that is free vSphere does not tell whether it was zeroed beforehand.
 func (v *volume) provisioning() string {
-	if v.disk != nil {
-		if b, ok := v.disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
-			switch {
-			case b.ThinProvisioned != nil && *b.ThinProvisioned:
-				return "thin"
-			case b.EagerlyScrub != nil && *b.EagerlyScrub:
-				return "eager_zeroed"
-			}
-			return "thick"
-		}
-	}
 	if v.info.Thin {
 		return "thin"
+	}
+	if v.disk != nil {
+		if b, ok := v.disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok && b.EagerlyScrub != nil && *b.EagerlyScrub {
+			return "eager_zeroed"
+		}
 	}
 	return "thick"
 }
@@ -154,7 +148,7 @@ func (b *Backend) DeleteDisk(ctx context.Context, id string) error {
 }
 
 func (b *Backend) deleteDisk(ctx context.Context, id string) error {
-	v, err := b.findVolume(ctx, id, "layoutEx.file")
+	v, err := b.findVolume(ctx, id, "snapshot", "layoutEx.file")
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ type StreamOptions struct {
 	// Size of the disk in bytes, for formats that do not tell it at their beginning: Raw, ISO and fixed VHD. A content
 	// of another length is Incomplete or Damaged.
 	Size int64
+	// Capacity is the least that a guest is to see of the disk, in bytes; zeros follow the content.
+	Capacity int64
 	// Name of the file, which the descriptor mentions; "disk.vmdk" where it is "".
 	Name string
 }
@@ -62,8 +64,8 @@ func NewStreamVMDK(ctx context.Context, r io.Reader, format Format, o StreamOpti
 		return nil, err
 	}
 	v := &StreamVMDK{grains: g, deflate: newDeflater(), at: -1}
-	v.capacity = (g.n + capacityUnit - 1) / capacityUnit * capacityUnit
-	if v.capacity == 0 {
+	v.capacity = (max(g.n, o.Capacity) + capacityUnit - 1) / capacityUnit * capacityUnit
+	if g.n == 0 {
 		return nil, errorf(Damaged, "the disk in the image has no size")
 	}
 	v.table = make([]uint32, grainsInTable)
@@ -74,10 +76,13 @@ func NewStreamVMDK(ctx context.Context, r io.Reader, format Format, o StreamOpti
 	return v, nil
 }
 
-// Capacity is the size of the disk in bytes, that of the image rounded up to a whole MiB.
+// Capacity is the size of the disk in bytes, that of the image or what was asked for rounded up to a whole MiB.
 func (v *StreamVMDK) Capacity() int64 { return v.capacity }
 
-// Position is how many bytes of the disk were passed; it may be called at any time.
+// Size is the size of the disk in the image.
+func (v *StreamVMDK) Size() int64 { return v.grains.n }
+
+// Position is how many bytes of that were passed; it may be called at any time.
 func (v *StreamVMDK) Position() int64 { return v.position.Load() }
 
 // Read reads the VMDK.

@@ -112,6 +112,21 @@ func TestStreamVMDKOfOddDisks(t *testing.T) {
 	}
 }
 
+// A disk can be larger than its content.
+func TestStreamVMDKGrows(t *testing.T) {
+	tool(t, "qemu-img")
+	disk := noise(4, 1<<20+5)
+	v, err := NewStreamVMDK(t.Context(), bytes.NewReader(disk), Raw, StreamOptions{Size: int64(len(disk)), Capacity: 100 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := io.ReadAll(v)
+	if err != nil || v.Capacity() != 100<<20 || v.Size() != int64(len(disk)) {
+		t.Fatalf("%d bytes became %d (%v)", v.Size(), v.Capacity(), err)
+	}
+	checkVMDK(t, made, grown(disk, v.Capacity()))
+}
+
 // qcow2Shuffled has its clusters in another order than the disk.
 func qcow2Shuffled(t testing.TB, disk []byte, within int) []byte {
 	t.Helper()

@@ -27,7 +27,10 @@ func Send(ctx context.Context, c *soap.Client, method string, u *url.URL, header
 	if size == 0 {
 		req.Body = http.NoBody
 	}
+	// The transport waits for a Read that waits, so what may wait is ended with ctx.
+	stop := context.AfterFunc(ctx, func() { _ = body.source.Close() })
 	answer := post(c, req)
+	stop()
 	sent, read := body.End()
 	switch {
 	case ctx.Err() != nil:
