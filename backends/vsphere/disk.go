@@ -67,7 +67,7 @@ func (e *edit) disks(ctx context.Context) error {
 	slices.SortStableFunc(added, func(a, b string) int {
 		return cmp.Compare(asInt(e.to.Disks[a].Slot == nil), asInt(e.to.Disks[b].Slot == nil))
 	})
-	if err := e.changeDisks(ctx, stay); err != nil {
+	if err := e.changeDisks(stay); err != nil {
 		return err
 	}
 	for _, key := range added {

@@ -1,7 +1,6 @@
 package vsphere
 
 import (
-	"context"
 	"slices"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -10,7 +9,7 @@ import (
 )
 
 // changeDisks edits the disks that stay: all that are moved leave their places before any takes another.
-func (e *edit) changeDisks(ctx context.Context, stay map[string]*types.VirtualDisk) error {
+func (e *edit) changeDisks(stay map[string]*types.VirtualDisk) error {
 	from := map[string]slot{}
 	moves := map[string]bool{}
 	for _, key := range diskOrder(stay) {

@@ -57,8 +57,8 @@ func (e *edit) add(d types.BaseVirtualDevice, blame backends.Path) *types.Virtua
 	return e.device(types.VirtualDeviceConfigSpecOperationAdd, d, blame)
 }
 
-func (e *edit) change(d types.BaseVirtualDevice, blame backends.Path) *types.VirtualDeviceConfigSpec {
-	return e.device(types.VirtualDeviceConfigSpecOperationEdit, d, blame)
+func (e *edit) change(d types.BaseVirtualDevice, blame backends.Path) {
+	e.device(types.VirtualDeviceConfigSpecOperationEdit, d, blame)
 }
 
 func (e *edit) remove(d types.BaseVirtualDevice, blame backends.Path) *types.VirtualDeviceConfigSpec {
