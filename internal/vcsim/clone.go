@@ -204,6 +204,7 @@ func (c *cloning) complete(clone *simulator.VirtualMachine) types.BaseMethodFaul
 	if spec.Config != nil {
 		change := *spec.Config
 		change.Name, change.Files, change.ChangeVersion = "", nil, ""
+		ownFiles(clone, change.DeviceChange)
 		if fault := c.reconfigure(clone, &change); fault != nil {
 			return fault
 		}
@@ -254,7 +255,11 @@ func (c *cloning) fillDisk(clone *simulator.VirtualMachine, source, target *type
 	if from == "" || to == "" {
 		return &types.InaccessibleDatastore{}
 	}
-	if !c.linked {
+	linked := c.linked
+	if l := locator(c.req.Spec.Location.Disk, source.Key); l != nil && l.DiskMoveType != "" {
+		linked = l.DiskMoveType == string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
+	}
+	if !linked {
 		if err := to.copyFrom(from); err != nil {
 			return &types.CannotAccessFile{FileFault: types.FileFault{File: fileName(source)}}
 		}

@@ -174,3 +174,23 @@ func moveOwn(from, to string) {
 	}
 	_ = os.Remove(from)
 }
+
+// ownFiles has changes of a clone's disks mean the clone's files: a client knows and names those of the source.
+func ownFiles(clone *simulator.VirtualMachine, changes []types.BaseVirtualDeviceConfigSpec) {
+	devices := object.VirtualDeviceList(clone.Config.Hardware.Device)
+	for _, b := range changes {
+		c := b.GetVirtualDeviceConfigSpec()
+		if c.Operation != types.VirtualDeviceConfigSpecOperationEdit {
+			continue
+		}
+		own, ok := devices.FindByKey(c.Device.GetVirtualDevice().Key).(*types.VirtualDisk)
+		if !ok {
+			continue
+		}
+		have, ok := own.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		asked, both := c.Device.GetVirtualDevice().Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		if ok && both {
+			asked.FileName, asked.Datastore, asked.Parent, asked.Uuid = have.FileName, have.Datastore, have.Parent, have.Uuid
+		}
+	}
+}

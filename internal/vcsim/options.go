@@ -7,7 +7,7 @@ import "time"
 const (
 	DefaultUsername     = "administrator@vsphere.local"
 	DefaultHostUsername = "root"
-	DefaultPassword     = "vSphere-7-of-9"
+	DefaultPassword     = "vSphere-7-of-9" //nolint:gosec // Of a simulator.
 )
 
 // Options shape a simulated vSphere. The zero value is a vCenter with the
@@ -31,6 +31,10 @@ type Options struct {
 
 	// TaskTime is how long a task takes; 0 means as long as its work.
 	TaskTime time.Duration
+
+	// Guests pretends a guest on every machine that has a disk, not only where
+	// the disk's content begins with GuestMarker: for people, whose images do not.
+	Guests bool
 
 	// NoKeyProvider leaves the vCenter without a key provider, so that no
 	// virtual TPM can be added.

@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&o.Jitter, "jitter", 0, "how much longer each call takes at random")
 	flags.DurationVar(&o.TaskTime, "task-time", 0, "how long each task takes")
 	flags.IntVar(&o.VMs, "vms", 0, "how many more virtual machines there are")
+	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest on every machine that has a disk, whatever its image is")
 	flags.BoolVar(&o.Lax, "lax", false, "leave govmomi's simulator as it is")
 	flags.StringVar(&ca, "ca", "", "file to write the certificate of the authority to")
 
