@@ -164,6 +164,7 @@ func (s *source) cloneSpec(want *backends.VMSpec, bld *build, as cloneAs) types.
 	if as.linked {
 		spec.Location.DiskMoveType = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
 	}
+	s.ownFiles(bld)
 	from := map[int32]string{}
 	for key, device := range s.devices(want) {
 		from[device] = key
@@ -184,6 +185,27 @@ func (s *source) cloneSpec(want *backends.VMSpec, bld *build, as cloneAs) types.
 		spec.Location.Disk = append(spec.Location.Disk, s.locator(disk, key, store, want.Disks[key], as))
 	}
 	return spec
+}
+
+// ownFiles takes the source's files out of the changes to disks, which are the clone's once they are made, and has
+// copies of what snapshots of the source leave out take part in those of the clone.
+func (s *source) ownFiles(bld *build) {
+	for _, c := range bld.spec.DeviceChange {
+		c := c.GetVirtualDeviceConfigSpec()
+		disk, ok := c.Device.(*types.VirtualDisk)
+		if !ok || c.Operation != types.VirtualDeviceConfigSpecOperationEdit {
+			continue
+		}
+		own := *disk
+		backing := *flatBacking(disk)
+		backing.FileName, backing.Datastore, backing.BackingObjectId, backing.Parent = "", nil, nil, nil
+		backing.Uuid, backing.ContentId, backing.ChangeId = "", "", ""
+		if independent(disk) {
+			backing.DiskMode = string(types.VirtualDiskModePersistent)
+		}
+		own.Backing = &backing
+		c.Device = &own
+	}
 }
 
 // locator says where a disk goes and how. What snapshots leave out cannot be shared, so it is copied.

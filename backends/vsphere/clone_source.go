@@ -34,6 +34,9 @@ type source struct {
 // source reads the source of a clone.
 func (b *Backend) source(ctx context.Context, as cloneAs) (*source, error) {
 	now, err := b.machine(ctx, as.source, "")
+	if backends.CodeOf(err) == backends.NotFound {
+		return nil, backends.Errorf(backends.NotFound, "", "", "there is no VM or template with the id %q", as.source).At(as.path)
+	}
 	if err != nil {
 		return nil, blame(err, as.path)
 	}
