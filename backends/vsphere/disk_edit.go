@@ -46,7 +46,8 @@ func (e *edit) changeDisk(key string, disk *types.VirtualDisk, at slot, moves bo
 		e.layout.connect(&next.VirtualDevice, at)
 		dirty = true
 	}
-	if changed(have.SizeGiB, want.SizeGiB) {
+	// The disk of an image may have less than the GiB that it is observed as.
+	if changed(have.SizeGiB, want.SizeGiB) || e.creating && want.SizeGiB != nil && *want.SizeGiB*gib > diskBytes(disk) {
 		size := *want.SizeGiB * gib
 		if size < diskBytes(disk) && *want.SizeGiB < value(have.SizeGiB) {
 			return backends.Errorf(backends.Invalid, "", "", "a disk cannot shrink: it has %d bytes and %d are asked for", diskBytes(disk), size).At(path.Attr("size_gib"))
