@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"path"
+	"strings"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/types"
@@ -9,7 +10,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// diskDevices are the VM's disks by key: that of the mark, else the slot's name ("scsi0:1").
+// diskDevices are the VM's disks by key: that of the mark, else the slot's name ("scsi0-1").
 func (m *machine) diskDevices() map[string]*types.VirtualDisk {
 	keys := map[int32]string{}
 	if m.mark != nil {
@@ -30,7 +31,7 @@ func (m *machine) diskDevices() map[string]*types.VirtualDisk {
 			if !ok {
 				key = list.Name(disk)
 			} else {
-				key = s.String()
+				key = strings.ReplaceAll(s.String(), ":", "-") // what the schema takes as a key
 			}
 			if _, taken := disks[key]; taken {
 				key = list.Name(disk)

@@ -104,7 +104,7 @@ func TestTagsOfOthers(t *testing.T) {
 	if err := m.AttachTag(r.ctx, tag, reference(id)); err != nil {
 		t.Fatal(err)
 	}
-	const told = "cost center/a/b:c"
+	const told = "cost center:a/b:c"
 	if got := r.read(id).Config.Tags; !slices.Equal(got, []string{told, "prod"}) {
 		t.Errorf("the VM has %q", got)
 	}

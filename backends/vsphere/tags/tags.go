@@ -23,7 +23,7 @@ func (t Tag) String() string {
 	if t.Category == Category && !strings.ContainsAny(t.Name, separators) {
 		return t.Name
 	}
-	return t.Category + "/" + t.Name
+	return t.Category + ":" + t.Name // what the schema takes as a tag
 }
 
 // Readings are the tags that a word can mean, since both names may have separators in them. The first is that which is made where there is none.
