@@ -169,6 +169,10 @@ type Guests interface {
 type Placement interface {
 	// Migrate moves a VM, live where it runs, to another host or storage.
 	Migrate(ctx context.Context, id ID, to PlacementSpec) error
+	// CheckPlacement looks up what a placement names and says, with a Path, what a VM that is made there would
+	// meet now: NotFound, Conflict where a name means several things, Invalid where the parts do not fit together. It
+	// changes nothing. Unsupported is a driver that has nothing to look up.
+	CheckPlacement(ctx context.Context, at PlacementSpec) error
 }
 
 // Inventory lists what VMs can be placed on, in one or few calls each.

@@ -137,6 +137,11 @@ func (u Unimplemented) Migrate(_ context.Context, id ID, _ PlacementSpec) error 
 	return u.no("migrate", VMObject(string(id)))
 }
 
+// CheckPlacement answers Unsupported.
+func (u Unimplemented) CheckPlacement(context.Context, PlacementSpec) error {
+	return u.no("look up the placement", "")
+}
+
 // Hosts answers Unsupported.
 func (u Unimplemented) Hosts(context.Context) ([]Host, error) { return nil, u.no("list hosts", "") }
 

@@ -68,9 +68,13 @@ func (e *Env) placed(t *testing.T, path backends.Path, where string, set func(*b
 	t.Helper()
 	spec := e.Spec()
 	set(&spec.Placement, where)
+	if err := e.CheckPlacement(e.Ctx(t), spec.Placement); err != nil {
+		t.Errorf("CheckPlacement of a place that there is: %v", err)
+	}
 	e.Create(t, spec)
 	missing := e.Spec()
 	set(&missing.Placement, "no-such-place")
+	wantPath(t, WantCode(t, e.CheckPlacement(e.Ctx(t), missing.Placement), backends.NotFound), path)
 	err := e.refuseCreate(t, missing, backends.NotFound)
 	wantPath(t, err, path)
 	wantNamed(t, err, "no-such-place")

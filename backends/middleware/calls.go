@@ -176,6 +176,10 @@ func (a *around) Migrate(ctx context.Context, id backends.ID, to backends.Placem
 	})
 }
 
+func (a *around) CheckPlacement(ctx context.Context, at backends.PlacementSpec) error {
+	return a.fn(ctx, reading("CheckPlacement", ""), func(ctx context.Context) error { return a.Backend.CheckPlacement(ctx, at) })
+}
+
 func (a *around) Hosts(ctx context.Context) ([]backends.Host, error) {
 	return through(ctx, a.fn, reading("Hosts", ""), a.Backend.Hosts)
 }

@@ -15,7 +15,7 @@ import (
 var kinds = map[string]Call{
 	"Info": {Read: true}, "ListVMs": {Read: true}, "GetVMs": {Read: true}, "ListSnapshots": {Read: true},
 	"GetImage": {Read: true}, "ListImages": {Read: true}, "GetDisk": {Read: true}, "GuestInfo": {Read: true},
-	"Console": {Read: true}, "Hosts": {Read: true}, "Networks": {Read: true}, "Storages": {Read: true},
+	"Console": {Read: true}, "CheckPlacement": {Read: true}, "Hosts": {Read: true}, "Networks": {Read: true}, "Storages": {Read: true},
 	"Tasks": {Read: true}, "Metrics": {Read: true}, "Events": {Read: true},
 
 	// A second one could make a second object, or do twice what was asked for once.

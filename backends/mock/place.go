@@ -1,6 +1,7 @@
 package mock
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -11,6 +12,42 @@ import (
 // names, and checks where else it is put.
 func (b *Backend) place(w *world, m *machine) error {
 	p := &m.Spec.Placement
+	if err := findPlace(p); err != nil {
+		return err
+	}
+	if p.Host == nil {
+		host, err := w.freeHost(m)
+		if err != nil {
+			return err
+		}
+		m.Host = host
+	} else {
+		if err := w.checkHost(m, *p.Host); err != nil {
+			return err
+		}
+		m.Host = *p.Host
+	}
+	if b.catalogue.Supports(backends.FeatureHostPlacement) {
+		p.Host, p.Cluster = new(m.Host), or(p.Cluster, cluster)
+	}
+	return nil
+}
+
+// CheckPlacement looks up what a placement names.
+func (b *Backend) CheckPlacement(ctx context.Context, at backends.PlacementSpec) error {
+	const op = "find a place for the VM"
+	if err := b.read(ctx, "CheckPlacement", op, ""); err != nil {
+		return err
+	}
+	err := findPlace(&at)
+	if err == nil && at.Host != nil && !slices.ContainsFunc(hosts, func(h backends.Host) bool { return h.Name == *at.Host }) {
+		err = refusal(backends.NotFound, "placement.host", "there is no host %q", *at.Host)
+	}
+	return backends.Wrap(err, op, "")
+}
+
+// findPlace checks that everything but the host is there.
+func findPlace(p *backends.PlacementSpec) error {
 	for _, where := range []struct {
 		path  backends.Path
 		value *string
@@ -29,21 +66,6 @@ func (b *Backend) place(w *world, m *machine) error {
 		if _, err := findStorage(*p.Storage, "placement.storage"); err != nil {
 			return err
 		}
-	}
-	if p.Host == nil {
-		host, err := w.freeHost(m)
-		if err != nil {
-			return err
-		}
-		m.Host = host
-	} else {
-		if err := w.checkHost(m, *p.Host); err != nil {
-			return err
-		}
-		m.Host = *p.Host
-	}
-	if b.catalogue.Supports(backends.FeatureHostPlacement) {
-		p.Host, p.Cluster = new(m.Host), or(p.Cluster, cluster)
 	}
 	return nil
 }

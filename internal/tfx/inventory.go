@@ -2,6 +2,7 @@ package tfx
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type Inventory struct {
 	images    keyed[bool]
 	named     keyed[*backends.VM]
 	snapshots keyed[[]backends.Snapshot]
+	places    keyed[error]
 	volumes   keyed[*backends.Volume]
 
 	mu      sync.Mutex
@@ -145,6 +147,24 @@ func (v *Inventory) NoImage(ctx context.Context, id string) bool {
 		return false, err
 	})
 	return ok && missing
+}
+
+// Misplaced says what a VM that asks for a placement would meet now, nil where nothing is known against it.
+func (v *Inventory) Misplaced(ctx context.Context, at backends.PlacementSpec) error {
+	key, err := json.Marshal(at)
+	if err != nil {
+		return nil
+	}
+	found, _ := ask(ctx, v, v.places.of(string(key)), func(b backends.Backend, ctx context.Context) (error, error) {
+		err := b.CheckPlacement(ctx, at)
+		switch backends.CodeOf(err) {
+		case backends.NotFound, backends.Conflict, backends.Invalid:
+			return err, nil
+		default:
+			return nil, err
+		}
+	})
+	return found
 }
 
 // keyed are listings by what was asked for.

@@ -15,6 +15,8 @@ func TestAccVM_planKnowsTheInventory(t *testing.T) {
 		"storage":    {`disks = { root = { size_gib = 1, storage = "nowhere" } }`, `No such storage.*"nowhere".*"fast"`},
 		"placement":  {`placement = { storage = "nowhere" }`, `No such storage.*"nowhere"`},
 		"host":       {`placement = { host = "nowhere" }`, `No such host.*"nowhere".*"mock-01"`},
+		"folder":     {`placement = { folder = "nowhere" }`, `No such place.*"nowhere"`},
+		"pool":       {`placement = { resource_pool = "nowhere" }`, `No such place.*"nowhere"`},
 		"image":      {"image = \"default/nothing\"\n  disks = { root = {} }", `No such image.*"default/nothing"`},
 		"iso":        {`cdrom = { iso = "default/nothing" }`, `No such image.*"default/nothing"`},
 		"legacy-app": {``, `has this name already.*"legacy-app".*import`},
@@ -45,6 +47,7 @@ func TestAccVM_planKnowsTheInventory(t *testing.T) {
 	w.Write("main.tf", m.Config(many(lines), `faults = [
       { operation = "Networks", code = "auth" }, { operation = "Storages", code = "unsupported" }, { operation = "Hosts", code = "internal" },
       { operation = "GetImage", code = "auth" }, { operation = "ListVMs", code = "precondition" },
+      { operation = "CheckPlacement", code = "auth" },
     ]`))
 	if found := w.Diagnostics("plan"); len(found) > 0 {
 		t.Errorf("an inventory that cannot be read: %v", found)

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,10 +18,10 @@ import (
 // errors, because the same apply may make what is missing, or free what is
 // taken, through another resource or another provider. What does not change
 // costs no call.
-func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, changes []backends.Change, image string, from ancestor) {
+func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, changes []backends.Change, to *backends.VMSpec, from ancestor) {
 	s := stock{Inventory: r.data.Inventory(), kind: r.data.Kind(), diags: diags}
-	if image != "" {
-		s.image(ctx, "image", image)
+	if to.Image != "" {
+		s.image(ctx, "image", to.Image)
 	}
 	s.ancestor(ctx, from)
 	for _, c := range changes {
@@ -48,6 +49,17 @@ func (r *Resource) checkInventory(ctx context.Context, diags *diag.Diagnostics, 
 			s.image(ctx, c.Path, want)
 		}
 	}
+}
+
+// checkPlace warns of a placement that cannot be had now. What listed names are for is said by checkInventory.
+func (r *Resource) checkPlace(ctx context.Context, diags *diag.Diagnostics, at backends.PlacementSpec) {
+	at.Host, at.Storage = nil, nil
+	var e *backends.Error
+	if err := r.data.Inventory().Misplaced(ctx, at); !errors.As(err, &e) {
+		return
+	}
+	s := stock{kind: r.data.Kind(), diags: diags}
+	s.warn(e.Path, "No such place", "%s: %v. The apply fails unless that changes before the VM is made. %s", s.kind, e.Err, e.Remedy)
 }
 
 // lookUp adds to an ancestor what the hypervisor knows of it.
@@ -142,6 +154,10 @@ func (s stock) volume(ctx context.Context, at backends.Path, id string, shared b
 }
 
 func (s stock) warn(at backends.Path, summary, format string, args ...any) {
+	if at == "" {
+		s.diags.AddWarning(summary, fmt.Sprintf(format, args...))
+		return
+	}
 	s.diags.AddAttributeWarning(tfx.Path(at), summary, fmt.Sprintf(format, args...))
 }
 

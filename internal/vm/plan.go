@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -60,7 +61,8 @@ func (r *Resource) planCreation(ctx context.Context, c coder, req resource.Modif
 	from := r.lookUp(ctx, r.origin.ancestor(req.Config.Raw))
 	checkNewDisks(c.diags, asked, spec, req.Config.Raw, from)
 	if !c.diags.HasError() {
-		r.checkInventory(ctx, c.diags, asked, spec.Image, from)
+		r.checkInventory(ctx, c.diags, asked, spec, from)
+		r.checkPlace(ctx, c.diags, spec.Placement)
 	}
 }
 
@@ -88,7 +90,10 @@ func (r *Resource) planUpdate(ctx context.Context, c coder, req resource.ModifyP
 		tfx.AddFindings(c.diags, backends.Check(info.Catalogue, step.from, step.to, step.changes, opts))
 		checkNewDisks(c.diags, step.changes, step.to, req.Config.Raw, ancestor{})
 		if !c.diags.HasError() {
-			r.checkInventory(ctx, c.diags, step.changes, "", ancestor{})
+			r.checkInventory(ctx, c.diags, step.changes, &backends.VMSpec{}, ancestor{})
+			if slices.ContainsFunc(step.changes, func(c backends.Change) bool { return strings.HasPrefix(string(c.Path), "placement.") }) {
+				r.checkPlace(ctx, c.diags, step.to.Placement)
+			}
 		}
 		step.announce(c.diags, attribute(req.Config.Raw, "cloud_init").IsNull())
 	}
