@@ -79,8 +79,12 @@ type stock struct {
 
 func (s stock) name(ctx context.Context, at backends.Path, want string) {
 	if vm, taken := s.Stranger(ctx, want); taken {
-		s.warn(at, "A VM has this name already", "%s has a VM %q now, which is not in this state (id %s). The apply fails unless that VM is gone or has another name by then. "+
-			"To manage it here, import it by its id; else choose another name.", s.kind, want, vm.ID)
+		unless := "that VM is gone or has another name by then"
+		if s.kind == backends.VSphere {
+			unless = "that VM is in another folder, or is gone or has another name by then"
+		}
+		s.warn(at, "A VM has this name already", "%s has a VM %q now, which is not in this state (id %s). The apply fails unless %s. "+
+			"To manage it here, import it by its id; else choose another name.", s.kind, want, vm.ID, unless)
 	}
 }
 
