@@ -65,6 +65,7 @@ var examples = []example{
 	{dir: "data-sources/virtrigaud_storages", provider: "libvirt = {}"},
 	{dir: "data-sources/virtrigaud_vm", provider: "libvirt = {}", mock: "sample_data = true"},
 	{dir: "data-sources/virtrigaud_vms", provider: "libvirt = {}", mock: "sample_data = true"},
+	{dir: "vsphere-cloud-image", vars: []string{"ssh_public_key=" + key, "folder=vm/web"}, mock: `imitate = "vsphere"`},
 	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=" + key}, mock: `imitate = "libvirt"`},
 	{
 		dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,
@@ -138,10 +139,7 @@ var (
 // prepare copies the example into the workspace and adds the override files.
 func (e example) prepare(t *testing.T, w *tfrun.Workspace, source string) {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		http.ServeContent(rw, r, "", time.Unix(1, 0), bytes.NewReader(content(r.URL.Path)))
-	}))
-	t.Cleanup(server.Close)
+	server := images(t)
 	err := filepath.WalkDir(source, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(file) != ".tf" || strings.HasPrefix(entry.Name(), "import") {
 			return err
@@ -159,7 +157,7 @@ func (e example) prepare(t *testing.T, w *tfrun.Workspace, source string) {
 			config = requirements + fmt.Sprintf("provider \"virtrigaud\" {\n  %s\n}\n", e.provider) + config
 		}
 		w.Write(relative, config)
-		w.Write(strings.TrimSuffix(relative, ".tf")+"_override.tf", e.override(w.Dir, config, server.URL))
+		w.Write(strings.TrimSuffix(relative, ".tf")+"_override.tf", e.override(w.Dir, config)+imagesFrom(config, server))
 		return nil
 	})
 	if err != nil {
@@ -170,21 +168,36 @@ func (e example) prepare(t *testing.T, w *tfrun.Workspace, source string) {
 	}
 }
 
-// override puts the mock in place of every hypervisor, and the test's own server
-// in place of every other.
-func (e example) override(dir, config, server string) string {
+// images starts a server that has an image under every name, and returns its URL.
+func images(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		http.ServeContent(rw, r, "", time.Unix(1, 0), bytes.NewReader(content(r.URL.Path)))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// override puts the mock in place of every hypervisor.
+func (e example) override(dir, config string) string {
 	var b strings.Builder
 	for i, block := range providerBlock.FindAllStringSubmatch(config, -1) {
 		b.WriteString("provider \"virtrigaud\" {\n")
 		if alias := aliasOf.FindStringSubmatch(block[1]); alias != nil {
 			fmt.Fprintf(&b, "  alias = %q\n", alias[1])
 		}
-		fmt.Fprintf(&b, "  libvirt = null\n  mock = { state_file = %q", filepath.Join(dir, fmt.Sprintf("mock-%d.json", i)))
+		fmt.Fprintf(&b, "  libvirt = null\n  vsphere = null\n  mock = { state_file = %q", filepath.Join(dir, fmt.Sprintf("mock-%d.json", i)))
 		if e.mock != "" {
 			b.WriteString(", " + e.mock)
 		}
 		b.WriteString(" }\n}\n")
 	}
+	return b.String()
+}
+
+// imagesFrom puts the server in place of those that images come from.
+func imagesFrom(config, server string) string {
+	var b strings.Builder
 	for _, image := range imageResource.FindAllStringSubmatch(config, -1) {
 		if !strings.Contains(image[2], "url ") {
 			continue

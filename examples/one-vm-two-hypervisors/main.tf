@@ -10,18 +10,18 @@ terraform {
 
 provider "virtrigaud" {
   alias   = "datacenter"
-  libvirt = { uri = "qemu+ssh://admin@kvm-01.example.com/system" }
+  vsphere = { cluster = "cluster-a" } # server, user and password from VSPHERE_SERVER, VSPHERE_USER and VSPHERE_PASSWORD
 }
 
 provider "virtrigaud" {
-  alias = "laptop"
-  mock  = { state_file = "laptop.json" }
+  alias   = "branch"
+  libvirt = { uri = "qemu+ssh://admin@kvm-01.example.com/system" }
 }
 
 locals {
-  debian = {
-    name = "debian-13"
-    url  = "https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-amd64.qcow2"
+  ubuntu = {
+    name = "ubuntu-24.04"
+    url  = "https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img"
   }
 }
 
@@ -29,16 +29,16 @@ module "datacenter" {
   source    = "./vm"
   providers = { virtrigaud = virtrigaud.datacenter }
   name      = "web-01"
-  image     = local.debian
+  image     = local.ubuntu
 }
 
-module "laptop" {
+module "branch" {
   source    = "./vm"
-  providers = { virtrigaud = virtrigaud.laptop }
+  providers = { virtrigaud = virtrigaud.branch }
   name      = "web-01"
-  image     = local.debian
+  image     = local.ubuntu
 }
 
 output "vms" {
-  value = { datacenter = module.datacenter.vm, laptop = module.laptop.vm }
+  value = { datacenter = module.datacenter.vm, branch = module.branch.vm }
 }

@@ -15,6 +15,23 @@ provider "virtrigaud" {
   }
 }
 
+# A vCenter, or a stand-alone ESXi host. The password is in VSPHERE_PASSWORD; the rest can be in the environment too.
+provider "virtrigaud" {
+  alias = "vsphere"
+
+  vsphere = {
+    endpoint = "vcenter.example.com"
+    username = "terraform@vsphere.local"
+
+    # For VMs, disks and interfaces that do not say. Where there is only one, it need not be named.
+    datacenter = "dc-1"
+    cluster    = "cluster-a"
+    datastore  = "datastore1"
+    network    = "VM Network"
+    folder     = "terraform"
+  }
+}
+
 # The embedded mock hypervisor: nothing to install, nothing to reach.
 provider "virtrigaud" {
   alias = "mock"
