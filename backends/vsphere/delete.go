@@ -115,6 +115,9 @@ func (d *deletion) run(ctx context.Context) error {
 	if err := d.removeSeed(ctx, d.m); err != nil {
 		return err
 	}
+	if err := d.removeImageCopy(ctx, d.m); err != nil {
+		return err
+	}
 	_, err := d.conn.Await(ctx, "delete", d.m.object(), func(ctx context.Context) (*object.Task, error) {
 		return d.vm(d.m.id()).Destroy(ctx)
 	})

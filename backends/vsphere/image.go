@@ -60,6 +60,9 @@ func (b *Backend) checkImage(spec backends.ImageSpec, source backends.ImageSourc
 	case (spec.Kind == "ova" || spec.Kind == "template") && !b.conn.VCenter():
 		return refuse(backends.Unsupported, "kind", "a stand-alone ESXi has no templates, so it has no images of kind %q", spec.Kind).
 			Advise("Connect to a vCenter, or import the disk alone.")
+	case source.VM != "" && !b.conn.VCenter():
+		return refuse(backends.Unsupported, "vm_id", "a stand-alone ESXi has no templates and clones nothing, so it makes no images of VMs").
+			Advise("Connect to a vCenter, or import the disk from a file.")
 	case spec.Kind == "ova" && source.OpenAppliance == nil && !made:
 		return refuse(backends.Invalid, "kind", "the source is no OVA or OVF package")
 	case spec.Kind == "template" && !made:

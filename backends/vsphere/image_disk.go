@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/types"
@@ -193,9 +192,6 @@ func (a *arrival) seal(ctx context.Context, id backends.ID, k *mark) error {
 
 // putDisk makes an image of a disk where there are no templates: the VM that took the disk in gives it up.
 func (a *arrival) putDisk(ctx context.Context, to *imageFile) error {
-	if a.source.VM != "" {
-		return a.copyRoot(ctx, a.source.VM, to)
-	}
 	id, err := a.receiveDisk(ctx, a.mark(newInstanceUUID()))
 	if err != nil {
 		return err
@@ -239,24 +235,7 @@ func (a *arrival) harvest(ctx context.Context, id backends.ID, to *imageFile) er
 	})
 }
 
-// copyRoot copies the disk that a VM boots from.
-func (a *arrival) copyRoot(ctx context.Context, vm backends.ID, to *imageFile) error {
-	m, err := a.sourceVM(ctx, vm)
-	if err != nil {
-		return err
-	}
-	if m.power() == backends.Running {
-		return backends.Errorf(backends.Precondition, "", "", "the VM %q runs, and a stand-alone ESXi copies only disks that are not in use", m.Name).
-			At("vm_id").Advise("Stop the VM for the time of the copy.")
-	}
-	if err := to.store.MakeFolder(ctx, path.Dir(to.file)); err != nil {
-		return err
-	}
-	err = to.store.CopyDisk(ctx, fileOf(m.rootDisk()), to.file, &types.VirtualDiskSpec{
-		DiskType: string(types.VirtualDiskTypeThin), AdapterType: string(types.VirtualDiskAdapterTypeLsiLogic),
-	})
-	if err != nil {
-		return datastore.Undo(ctx, err, `the file "`+to.store.Path(to.file)+`"`, func(ctx context.Context) error { return to.store.RemoveDisk(ctx, to.file) })
-	}
-	return nil
+// thinDisk is how images lie on a datastore.
+func thinDisk() *types.VirtualDiskSpec {
+	return &types.VirtualDiskSpec{DiskType: string(types.VirtualDiskTypeThin), AdapterType: string(types.VirtualDiskAdapterTypeLsiLogic)}
 }

@@ -293,7 +293,7 @@ func (a *arrival) same(old *imageFile) (backends.Image, error) {
 func (f *imageFile) copy(ctx context.Context, from *imageFile) error {
 	source := from.store.Path(from.file)
 	if path.Ext(f.file) == ".vmdk" {
-		return f.store.CopyDisk(ctx, source, f.file, nil)
+		return f.store.CopyDisk(ctx, source, f.file, thinDisk())
 	}
 	return f.store.Copy(ctx, source, f.file)
 }

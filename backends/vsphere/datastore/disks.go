@@ -23,14 +23,24 @@ func (d *Datastore) CreateDisk(ctx context.Context, file string, spec *types.Fil
 
 // ExtendDisk grows a virtual disk that no VM uses.
 func (d *Datastore) ExtendDisk(ctx context.Context, file string, bytes int64) error {
+	return d.extend(ctx, file, bytes, nil)
+}
+
+// ExtendZeroedDisk grows a virtual disk that no VM uses and that was zeroed beforehand, as what is added then is, too.
+func (d *Datastore) ExtendZeroedDisk(ctx context.Context, file string, bytes int64) error {
+	eager := true
+	return d.extend(ctx, file, bytes, &eager)
+}
+
+func (d *Datastore) extend(ctx context.Context, file string, bytes int64, eager *bool) error {
 	_, err := d.conn.Await(ctx, "resize", d.object(file), func(ctx context.Context) (*object.Task, error) {
-		return d.disks().ExtendVirtualDisk(ctx, d.Path(file), d.datacenter(), bytes/1024, nil)
+		return d.disks().ExtendVirtualDisk(ctx, d.Path(file), d.datacenter(), bytes/1024, eager)
 	})
 	return err
 }
 
-// CopyDisk copies a virtual disk, given by its datastore path, to one of this datastore in the same datacenter. A nil spec keeps
-// the source's provisioning.
+// CopyDisk copies a virtual disk, given by its datastore path, to one of this datastore in the same datacenter. Of a nil spec
+// vSphere makes a disk that takes all its space.
 func (d *Datastore) CopyDisk(ctx context.Context, from, to string, spec types.BaseVirtualDiskSpec) error {
 	_, err := d.conn.Await(ctx, "copy", `file "`+from+`"`, func(ctx context.Context) (*object.Task, error) {
 		dc := d.datacenter()
