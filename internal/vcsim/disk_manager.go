@@ -115,7 +115,7 @@ func (m *VirtualDiskManager) CopyVirtualDiskTask(ctx *simulator.Context, req *ty
 		if fault != nil {
 			return nil, fault
 		}
-		thin := from.isDelta() || from.ddb(ddbThin) != ""
+		thin := false // what vSphere makes of no specification
 		if req.DestSpec != nil {
 			thin = req.DestSpec.GetVirtualDiskSpec().DiskType == string(types.VirtualDiskTypeThin)
 		}

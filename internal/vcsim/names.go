@@ -23,8 +23,8 @@ type Seed struct {
 	LocalNetwork   string // standard port group on the first host of the second cluster only
 	Switch         string // distributed, of all hosts of Datacenter
 	PortGroup      string // distributed, without a VLAN
-	VLANPortGroup  string // distributed, tagged with VLAN
-	NextPortGroup  string // distributed, tagged with VLAN + 1
+	VLANPortGroup  string // tagged with VLAN; distributed, on a stand-alone host standard
+	NextPortGroup  string // the same, tagged with VLAN + 1
 	TrunkPortGroup string // distributed, a trunk of VLANs 100 to 199
 	VLAN           int
 	OpaqueNetwork  string // an NSX segment
@@ -107,8 +107,13 @@ func hostSeed() Seed {
 		SmallDatastore: "small",
 		Network:        "VM Network",
 		SecondNetwork:  "Storage Network",
+		VLANPortGroup:  "VLAN 30",
+		NextPortGroup:  "VLAN 31",
+		VLAN:           30,
 		Pool:           "production",
 		ChildPool:      "web",
+		PCIDevice:      "0000:65:00.0",
+		VGPU:           "grid_t4-1q",
 		VMs:            []string{"vm-one", "vm-two"},
 	}
 }

@@ -108,8 +108,15 @@ func (e *estate) standAlone() error {
 		}
 	}
 
-	if err := e.portGroup(e.seed.SecondNetwork, host); err != nil {
-		return err
+	for i, name := range []string{e.seed.SecondNetwork, e.seed.VLANPortGroup, e.seed.NextPortGroup} {
+		vlan := 0
+		if i > 0 {
+			vlan = e.seed.VLAN + i - 1
+		}
+
+		if err := e.portGroup(name, vlan, host); err != nil {
+			return err
+		}
 	}
 
 	pool, err := host.ResourcePool(e.ctx)

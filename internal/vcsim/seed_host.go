@@ -59,15 +59,17 @@ func (e *estate) compute(host *simulator.HostSystem) *mo.ComputeResource {
 	}
 }
 
-// portGroup makes a standard port group on the first virtual switch of each
-// host. Hosts that have one of the same name share the network.
-func (e *estate) portGroup(name string, hosts ...*object.HostSystem) error {
+// portGroup makes a standard port group with a VLAN, or none, on the first
+// virtual switch of each host. Hosts that have one of the same name share the
+// network.
+func (e *estate) portGroup(name string, vlan int, hosts ...*object.HostSystem) error {
 	system, err := hosts[0].ConfigManager().NetworkSystem(e.ctx)
 	if err != nil {
 		return err
 	}
 
-	if err := system.AddPortGroup(e.ctx, types.HostPortGroupSpec{Name: name, VswitchName: "vSwitch0"}); err != nil {
+	spec := types.HostPortGroupSpec{Name: name, VswitchName: "vSwitch0", VlanId: int32(vlan)} //nolint:gosec // Below 4096.
+	if err := system.AddPortGroup(e.ctx, spec); err != nil {
 		return err
 	}
 

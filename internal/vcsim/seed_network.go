@@ -18,11 +18,11 @@ func (e *estate) networks(folder *object.Folder, hosts []*object.HostSystem) err
 		}
 	}
 
-	if err := e.portGroup(e.seed.SecondNetwork, hosts...); err != nil {
+	if err := e.portGroup(e.seed.SecondNetwork, 0, hosts...); err != nil {
 		return err
 	}
 
-	if err := e.portGroup(e.seed.LocalNetwork, hosts[len(e.seed.Hosts[0])]); err != nil {
+	if err := e.portGroup(e.seed.LocalNetwork, 0, hosts[len(e.seed.Hosts[0])]); err != nil {
 		return err
 	}
 
