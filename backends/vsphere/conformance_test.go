@@ -9,7 +9,6 @@ import (
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/middleware"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/conn"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
@@ -39,6 +38,7 @@ func TestConformance(t *testing.T) {
 			MissingVM:   "vm-999999",
 		},
 		BootImage: importGuest,
+		Faults:    &faults{t, s},
 		Timeout:   30 * time.Second,
 	})
 }
@@ -53,16 +53,20 @@ func TestConformanceESXi(t *testing.T) {
 		},
 		Seed: backendtest.Seed{
 			Network: seed.Network, SecondNetwork: seed.SecondNetwork,
-			StaticIPv4: "192.168.77.5/24", StaticGateway: "192.168.77.1",
+			TaggedNetworks: map[int64]string{30: seed.VLANPortGroup, 31: seed.NextPortGroup, 0: seed.SecondNetwork},
+			StaticIPv4:     "192.168.77.5/24", StaticGateway: "192.168.77.1",
 			Storage: seed.Datastores[0], SecondStorage: seed.Datastores[1],
-			ResourcePool: seed.Pool, MissingVM: "999999",
+			ResourcePool: seed.Pool,
+			HostDevices:  []backends.HostDevice{{PCI: seed.PCIDevice}, {VGPU: seed.VGPU}},
+			MissingVM:    "999999",
 		},
 		BootImage: importGuest,
+		Faults:    &faults{t, s},
 		Timeout:   30 * time.Second,
 	})
 }
 
-// connect opens the driver on a simulator, with the middleware that waits for objects that are busy.
+// connect opens the driver on a simulator. Objects that are busy are waited for, as the provider does.
 func connect(t *testing.T, s *vcsim.Server, d inventory.Defaults) backends.Backend {
 	t.Helper()
 	b, err := vsphere.Open(t.Context(), vsphere.Config{
@@ -72,7 +76,7 @@ func connect(t *testing.T, s *vcsim.Server, d inventory.Defaults) backends.Backe
 	if err != nil {
 		t.Fatal(err)
 	}
-	return middleware.Retry(b, middleware.DefaultRetry)
+	return patient(b)
 }
 
 // guestSize is what the pretended guest's disk holds.
