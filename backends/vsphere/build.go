@@ -20,6 +20,7 @@ type build struct {
 	// datastores has the place of each disk of the VM's own by its key, home that of its other files.
 	datastores map[string]inventory.Object
 	home       inventory.Object
+	profiles   map[string][]types.BaseVirtualMachineProfileSpec // policies of the disks that are cloned, by key
 
 	blames []backends.Path // of spec.DeviceChange, by index
 	boot   bool            // the boot order waits for the keys of devices
@@ -94,14 +95,22 @@ func (e *edit) onto(base *machine, baseDisks map[string]int32) error {
 
 // settleHome chooses where the VM's own files go: where placement.storage says, else with its first disk.
 func (e *edit) settleHome(ctx context.Context, bld *build) error {
+	bld.profiles = map[string][]types.BaseVirtualMachineProfileSpec{}
 	for key, disk := range e.disksOf {
-		if want := e.to.Disks[key]; e.creating {
-			store, err := e.inv.Storage(ctx, e.place, want.Storage, diskBytes(disk))
-			if err != nil {
-				return blame(err, backends.Path("disks").Key(key).Attr("storage"))
-			}
-			bld.datastores[key] = store
+		if !e.creating {
+			break
 		}
+		want, path := e.to.Disks[key], backends.Path("disks").Key(key)
+		store, err := e.inv.Storage(ctx, e.place, want.Storage, diskBytes(disk))
+		if err != nil {
+			return blame(err, path.Attr("storage"))
+		}
+		if value(want.Policy) != "" {
+			if store, bld.profiles[key], err = e.storeFor(ctx, want, store, diskBytes(disk)); err != nil {
+				return blame(err, path.Attr("policy"))
+			}
+		}
+		bld.datastores[key] = store
 	}
 	if e.to.Placement.Storage == nil {
 		for _, key := range diskOrder(bld.datastores) {

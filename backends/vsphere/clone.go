@@ -182,7 +182,9 @@ func (s *source) cloneSpec(want *backends.VMSpec, bld *build, as cloneAs) types.
 		if !ok {
 			store = bld.home
 		}
-		spec.Location.Disk = append(spec.Location.Disk, s.locator(disk, key, store, want.Disks[key], as))
+		l := s.locator(disk, key, store, want.Disks[key], as)
+		l.Profile = bld.profiles[key]
+		spec.Location.Disk = append(spec.Location.Disk, l)
 	}
 	return spec
 }

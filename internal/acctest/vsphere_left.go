@@ -3,10 +3,8 @@ package acctest
 import (
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -78,13 +76,11 @@ func (v *VSphere) left() []string {
 		}
 		root := ds.Info.GetDatastoreInfo().Url
 		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-			if err != nil || file == root {
+			if err != nil || d.IsDir() {
 				return err
 			}
 			inside, err := filepath.Rel(root, file)
-			if inside = filepath.ToSlash(inside); !d.IsDir() || !strings.HasPrefix(path.Base(inside), ".") {
-				all = append(all, "["+ds.Name+"] "+inside)
-			}
+			all = append(all, "["+ds.Name+"] "+filepath.ToSlash(inside))
 			return err
 		})
 		if err != nil {

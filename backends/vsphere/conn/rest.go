@@ -204,8 +204,10 @@ func unwell(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
+// idempotent reports whether a request can be made twice with the result of one: it reads, or it lists, attaches or
+// takes away what is attached already or no more.
 func idempotent(req *http.Request) bool {
-	return req.Method == http.MethodGet || req.Method == http.MethodHead
+	return req.Method == http.MethodGet || req.Method == http.MethodHead || strings.HasSuffix(req.URL.Path, "/cis/tagging/tag-association")
 }
 
 // rewindable reports whether a request's body can be sent again.
