@@ -39,6 +39,10 @@ type Catalogue struct {
 	// Frozen says why a VM that has snapshots cannot take a change, as a clause, or "" where
 	// it can. Nil: snapshots are in nobody's way.
 	Frozen func(c Change) string
+	// LinkedKeepSize says that a disk has the size of what it shares content with copy-on-write,
+	// as long as it does: drivers refuse another one, when the disk is made and later, as Invalid
+	// or Precondition at its size_gib.
+	LinkedKeepSize bool
 	// Impact says how the driver carries out one change. Nil is DefaultImpact.
 	Impact func(from, to *VMSpec, c Change) Impact
 }

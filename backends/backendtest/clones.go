@@ -174,9 +174,16 @@ func cloneOverrides(t *testing.T, e *Env, linked bool) {
 		root.Storage = new(e.Seed.SecondStorage)
 		spec.Disks["root"] = root
 	}
+	sizes := map[string]int64{"root": 2, "data": 2, "own": 1}
+	if linked && e.Catalogue.LinkedKeepSize {
+		err := e.refuseClone(t, backends.CloneSpec{Source: src, Linked: true, Spec: spec}, backends.Invalid, backends.Precondition)
+		wantPath(t, err, `disks["root"].size_gib`)
+		spec.Disks["root"] = backends.Disk{}
+		sizes["root"] = 1
+	}
 	id := e.clone(t, backends.CloneSpec{Source: src, Linked: linked, Spec: spec})
 	vm := e.Read(t, id, all)
-	for key, want := range map[string]int64{"root": 2, "data": 2, "own": 1} {
+	for key, want := range sizes {
 		if got := vm.Disks[key].SizeBytes; got != want*gib {
 			t.Errorf("disk %q has %d bytes, want %d GiB", key, got, want)
 		}
@@ -246,9 +253,16 @@ func changeClone(t *testing.T, e *Env, linked bool) {
 	id := e.clone(t, backends.CloneSpec{Source: src, Linked: linked, Spec: backends.VMSpec{Name: e.Name()}})
 	to := e.desired(t, id)
 	to.Description, to.CPU.Cores, to.Memory.SizeMiB = new("changed"), new(int64(2)), new(int64(320))
+	size := int64(2)
 	root := to.Disks["root"]
-	root.SizeGiB = new(int64(2))
+	root.SizeGiB = &size
 	to = withDisk(to, "root", root)
+	if linked && e.Catalogue.LinkedKeepSize {
+		was := e.Read(t, id, all)
+		wantPath(t, WantCode(t, e.TryApply(t, id, to, backends.Cold), backends.Invalid, backends.Precondition), `disks["root"].size_gib`)
+		e.unchanged(t, id, was)
+		size = 1
+	}
 	to = withDisk(to, "more", backends.Disk{SizeGiB: new(int64(1))})
 	delete(to.Disks, "data")
 	e.Apply(t, id, to, backends.Cold)
@@ -257,7 +271,7 @@ func changeClone(t *testing.T, e *Env, linked bool) {
 	e.Apply(t, id, &renamed, backends.Cold)
 	e.Power(t, id, backends.PowerOn)
 	e.Matches(t, id, &renamed)
-	if got := e.Read(t, id, all).Disks; got["root"].SizeBytes != 2*gib || len(got) != 2 {
+	if got := e.Read(t, id, all).Disks; got["root"].SizeBytes != size*gib || len(got) != 2 {
 		t.Errorf("the clone's disks are %+v", got)
 	}
 	e.unchanged(t, src, before)

@@ -147,9 +147,17 @@ func unknownKind(t *testing.T, e *Env) {
 func linkedImage(t *testing.T, e *Env) {
 	im := e.importLater(t, e.imageSpec("disk", ""), source(qcow2(raw(), 2<<20), "qcow2", nil))
 	spec := e.With(func(s *backends.VMSpec) { s.Image, s.Linked = im.ID, true })
+	root, keeps := spec.Disks["root"], e.Catalogue.LinkedKeepSize
+	if keeps {
+		larger := *spec
+		larger.Disks = map[string]backends.Disk{"root": {SizeGiB: new(int64(2)), Storage: root.Storage}}
+		wantPath(t, e.refuseCreate(t, &larger, backends.Invalid, backends.Precondition), `disks["root"].size_gib`)
+		root.SizeGiB = nil
+		spec.Disks["root"] = root
+	}
 	id := e.Create(t, spec)
-	if d := e.Read(t, id, all).Disks["root"]; d.Backing == "" || d.SizeBytes != gib || !d.Owned {
-		t.Errorf("the root disk is %+v, want the VM's own of 1 GiB that shares the image", d)
+	if d := e.Read(t, id, all).Disks["root"]; d.Backing == "" || !keeps && d.SizeBytes != gib || d.SizeBytes < 2<<20 || !d.Owned {
+		t.Errorf("the root disk is %+v, want the VM's own that shares the image, of 1 GiB where it can be", d)
 	}
 	e.Power(t, id, backends.PowerOn)
 	wantNamed(t, WantCode(t, e.DeleteImage(e.Ctx(t), im.ID), backends.Precondition), spec.Name)

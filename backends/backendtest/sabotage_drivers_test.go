@@ -21,6 +21,15 @@ func (s lazy) RevertSnapshot(ctx context.Context, id backends.ID, snapshot strin
 	return s.Backend.RevertSnapshot(ctx, id, snapshot)
 }
 
+// stretcher says that linked disks keep their size.
+type stretcher struct{ *mock.Backend }
+
+func (s stretcher) Info(ctx context.Context) (backends.Info, error) {
+	info, err := s.Backend.Info(ctx)
+	info.Catalogue.LinkedKeepSize = true
+	return info, err
+}
+
 type flat struct{ *mock.Backend }
 
 func (s flat) ListSnapshots(ctx context.Context, id backends.ID) ([]backends.Snapshot, error) {

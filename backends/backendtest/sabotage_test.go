@@ -36,6 +36,7 @@ var sabotage = map[string]struct {
 	"shows its layers":          {"snapshots/stopped", func(b *mock.Backend) backends.Backend { return &layered{Backend: b} }},
 	"takes a snapshot twice":    {"snapshots/names", func(b *mock.Backend) backends.Backend { return twice{b} }},
 	"copies instead of linking": {"clones/linked", func(b *mock.Backend) backends.Backend { return copier{b} }},
+	"grows what it shares":      {"clones/linked_overrides", func(b *mock.Backend) backends.Backend { return stretcher{b} }},
 	"clones another VM":         {"clones/full", func(b *mock.Backend) backends.Backend { return mistaken{b} }},
 	"clones the present":        {"clones/snapshot", func(b *mock.Backend) backends.Backend { return present{b} }},
 	"keeps the MAC":             {"clones/full", func(b *mock.Backend) backends.Backend { return &twin{Backend: b} }},

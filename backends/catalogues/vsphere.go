@@ -21,6 +21,8 @@ func VSphere() b.Catalogue {
 		Lacks:  vsphereLacks,
 		Frozen: vsphereFrozen,
 		Impact: vsphereImpact,
+
+		LinkedKeepSize: true,
 	}
 }
 
@@ -80,7 +82,7 @@ var vsphereSupport = map[b.Feature]b.Support{
 
 	b.FeatureTemplateDeployment: full("From a template or VM by name, inventory path or id."),
 	b.FeatureClone:              full("With firmware variables and TPM state of its own. " + simulatedContent),
-	b.FeatureLinkedClone:        full("From a snapshot, which is taken where none is named. " + simulatedContent),
+	b.FeatureLinkedClone:        full("From a snapshot, which is taken where none is named. Disks keep the size of the source's. " + simulatedContent),
 	b.FeatureFullClone:          full("Copied by vCenter. " + simulatedContent),
 	b.FeatureVMReconfiguration:  full("Live where vSphere can, else with a restart that the plan announces."),
 

@@ -203,6 +203,9 @@ func (b *Backend) applyDiskOption(m *machine, want backends.Disk, c backends.Cha
 		if want.SizeGiB == nil || *want.SizeGiB < value(s.SizeGiB) {
 			return refusal(backends.Invalid, c.Path, "a disk cannot shrink (it has %d GiB)", value(s.SizeGiB))
 		}
+		if err := b.keepsSize(d, backends.Path("disks").Key(c.Key), *want.SizeGiB); err != nil {
+			return err
+		}
 		s.SizeGiB = want.SizeGiB
 		if m.Disks != nil {
 			d.Bytes = max(d.Bytes, *want.SizeGiB*gib)

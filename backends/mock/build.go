@@ -85,7 +85,7 @@ func (w *world) imageOf(m *machine, id string, want *backends.VMSpec) (*making, 
 	m.Guest = cmp.Or(im.Guest, osOf(im.Name))
 	of := disk{Content: max(0, im.Allocated), origin: origin{Data: im.Data}}
 	if want.Linked {
-		of.Content, of.Image = 0, im.ID
+		of.Bytes, of.Content, of.Image = least*gib, 0, im.ID
 	}
 	return &making{disks: map[string]disk{"root": of}}, nil
 }
@@ -153,6 +153,9 @@ func (b *Backend) completeDisks(w *world, m *machine, contents map[string]disk) 
 			d.Bytes, d.Content, d.origin = of.Bytes, of.Content, clone(of.origin)
 			if d.linked() && *spec.Provisioning != "thin" {
 				return refusal(backends.Invalid, p.Attr("provisioning"), "a disk that shares its content is thin")
+			}
+			if err := b.keepsSize(d, p, *spec.SizeGiB); err != nil {
+				return err
 			}
 			d.Volume = w.newVolumeID(*spec.Storage, string(m.ID)+"-"+key)
 			d.Path = "/mock/" + d.Volume + "." + *spec.Format

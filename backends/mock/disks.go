@@ -145,6 +145,9 @@ func (b *Backend) ResizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 				return err
 			}
 		}
+		if err := b.keepsSize(have, "", sizeGiB); err != nil {
+			return err
+		}
 		bytes := have.Bytes
 		if sizeGiB < gibOf(bytes) {
 			return refusal(backends.Invalid, "size_gib", "a disk cannot shrink (it has %d GiB)", gibOf(bytes))

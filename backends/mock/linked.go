@@ -21,6 +21,15 @@ type origin struct {
 // written since.
 func (o origin) linked() bool { return o.Base != "" || o.Image != "" }
 
+// keepsSize refuses to grow a disk that shares content, where the hypervisor does.
+func (b *Backend) keepsSize(d disk, p backends.Path, sizeGiB int64) error {
+	if !b.catalogue.LinkedKeepSize || !d.linked() || sizeGiB <= gibOf(d.Bytes) {
+		return nil
+	}
+	return refusal(backends.Precondition, p.Attr("size_gib"), "%d GiB: a disk that shares its content has the size of what it shares, %d GiB", sizeGiB, gibOf(d.Bytes)).
+		Advise("Leave size_gib out, or make a full copy by leaving linked out.")
+}
+
 // base is the content of a disk at the moment when linked clones were made of
 // it. The clones go on in layers above it, and it goes with the last of them.
 type base struct {

@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -154,15 +155,23 @@ func (s *source) canMake(key string, spec *backends.VMSpec, want backends.Disk, 
 			At(path.Attr("size_gib"))
 	case !as.linked || have.Volume != nil:
 		return nil
-	case size > least:
-		return backends.Errorf(backends.Invalid, "", "", "the disk would have %d GiB and share the content of a disk of %d GiB: vSphere does not grow what shares its content", size, least).
-			At(path.Attr("size_gib")).Advise("Leave the size out, or make a full clone by leaving linked out.")
+	case spec.Disks[key].SizeGiB != nil && size*gib > diskBytes(s.disks[key]):
+		return backends.Errorf(backends.Invalid, "", "", "the disk would have %d GiB and share the content of one of %s: vSphere does not grow what shares its content", size, sizeInWords(diskBytes(s.disks[key]))).
+			At(path.Attr("size_gib")).Advise("Leave size_gib out, or make a full copy by leaving linked out.")
 	}
 	if how := value(spec.Disks[key].Provisioning); how != "" && how != "thin" {
 		return backends.Errorf(backends.Invalid, "", "", "a disk that shares its content takes space as it is written, so it cannot be %q", how).
 			At(path.Attr("provisioning")).Advise("Leave provisioning out, or make a full clone by leaving linked out.")
 	}
 	return nil
+}
+
+// sizeInWords is a disk's size in GiB where it has whole ones.
+func sizeInWords(bytes int64) string {
+	if bytes%gib == 0 {
+		return fmt.Sprintf("%d GiB", bytes/gib)
+	}
+	return fmt.Sprintf("%d bytes", bytes)
 }
 
 // devices are the device keys of the source's disks that disks of the clone are made from, by key.

@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -53,6 +54,9 @@ func (e *edit) changeDisk(key string, disk *types.VirtualDisk, at slot, moves bo
 			return backends.Errorf(backends.Invalid, "", "", "a disk cannot shrink: it has %d bytes and %d are asked for", diskBytes(disk), size).At(path.Attr("size_gib"))
 		}
 		if size > diskBytes(disk) {
+			if err := e.canGrow(disk, path.Attr("size_gib")); err != nil {
+				return err
+			}
 			next.CapacityInBytes, next.CapacityInKB = size, size>>10
 			dirty, path = true, backends.Path("disks").Key(key).Attr("size_gib")
 		}
@@ -89,6 +93,33 @@ func (e *edit) changeDisk(key string, disk *types.VirtualDisk, at slot, moves bo
 	e.mark.Disks[key] = k
 	if dirty {
 		e.change(&next, path)
+	}
+	return nil
+}
+
+// canGrow refuses to grow a disk that is a layer above another, which vSphere does not. The disk of a new VM is
+// a copy, which is whole.
+func (e *edit) canGrow(disk *types.VirtualDisk, path backends.Path) error {
+	if e.creating {
+		return nil
+	}
+	return e.m.canGrow(disk, path)
+}
+
+// canGrow refuses to grow a disk that shares content, or that snapshots hold or held.
+func (m *machine) canGrow(disk *types.VirtualDisk, path backends.Path) error {
+	backing := flatBacking(disk)
+	if shared := m.sharedContent(backing); shared != "" {
+		return backends.Errorf(backends.Precondition, "", "", "the disk shares the content of %q, and vSphere does not grow what shares its content", shared).
+			At(path).Advise("Make a full clone, whose disks are its own, or add another disk.")
+	}
+	if m.Snapshot != nil && len(m.Snapshot.RootSnapshotList) > 0 && !independent(disk) {
+		return backends.Errorf(backends.Precondition, "", "", "VM %q has snapshots or linked clones that need the disk as it is (%s)", m.Name,
+			strings.Join(snapshotNames(m.Snapshot.RootSnapshotList), ", ")).At(path).Advise("Remove them first.")
+	}
+	if backing.Parent != nil {
+		return backends.Errorf(backends.Precondition, "", "", "the disk has layers of snapshots that were not merged").
+			At(path).Advise("Consolidate the VM's disks in the vSphere client first.")
 	}
 	return nil
 }

@@ -132,9 +132,9 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 		return nil
 	case v.vm == nil:
 		return v.store.ExtendDisk(ctx, v.file, want)
-	case fileOf(v.disk) != v.id():
-		return backends.Errorf(backends.Precondition, "", "", "VM %q has snapshots or clones that share it, and a disk that is shared cannot grow", v.vm.Name).
-			Advise("Remove the snapshots first.")
+	}
+	if err := v.vm.canGrow(v.disk, "size_gib"); err != nil {
+		return err
 	}
 	v.disk.CapacityInBytes, v.disk.CapacityInKB = want, want/1024
 	return b.reconfigure(ctx, v.vm, "resize", types.VirtualMachineConfigSpec{DeviceChange: []types.BaseVirtualDeviceConfigSpec{

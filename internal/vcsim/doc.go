@@ -39,7 +39,7 @@
 //     type (InvalidDeviceSpec), controllers that there are not
 //     (InvalidController), too many of a kind (TooManyDevices), a controller
 //     that still has devices, a smaller disk, a larger one that has snapshots or
-//     a parent (InvalidDeviceOperation), a network that the host has not got
+//     a parent (InvalidDeviceOperation; an independent one is in no snapshot), a network that the host has not got
 //     (InvalidDeviceBacking), a virtual TPM without EFI (InvalidDeviceSpec) or
 //     without a key provider (GenericVmConfigFault).
 //   - Changes of a running machine: memory and processors without the hot-add
@@ -70,7 +70,9 @@
 // Types of faults are the API reference's. Where it leaves a choice, ours may
 // not be vSphere's: the faults of a disk with snapshots, of a virtual TPM
 // without a key provider, of a controller with devices, of a device key in
-// use, and of a family of guests that cannot be customised. Texts are not
+// use, and of a family of guests that cannot be customised. That independent
+// disks grow beside snapshots is a judgement too: a snapshot puts no layer on
+// them, which is what the reference gives as the reason. Texts are not
 // vSphere's own. Capacity for machines is looked at per machine and not summed
 // up over a host.
 //

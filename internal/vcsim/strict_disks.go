@@ -97,7 +97,10 @@ func (d *deviceCheck) sameDisk(i int, old, disk *types.VirtualDisk) types.BaseMe
 
 	flat, _ := old.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
 
-	if snap := d.machine.Snapshot; snap != nil && len(snap.RootSnapshotList) > 0 || flat != nil && flat.Parent != nil {
+	independent := flat != nil && flat.DiskMode == string(types.VirtualDiskModeIndependent_persistent)
+	snap := d.machine.Snapshot
+
+	if !independent && snap != nil && len(snap.RootSnapshotList) > 0 || flat != nil && flat.Parent != nil {
 		return d.operation(i, types.VirtualDeviceConfigSpecOperationEdit, "A disk with snapshots or a parent cannot be extended.")
 	}
 
