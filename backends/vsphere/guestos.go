@@ -34,7 +34,7 @@ func (e *edit) guestOS() error {
 	return nil
 }
 
-// hardwareVersion is what the VM has or gets: where nobody says, what the connected vSphere gives.
+// hardwareVersion is what the VM has or gets: where nobody says, what its place gives.
 func (e *edit) hardwareVersion() int64 {
 	if o := e.to.VSphere; o != nil && o.HardwareVersion != nil {
 		return *o.HardwareVersion
@@ -42,25 +42,7 @@ func (e *edit) hardwareVersion() int64 {
 	if e.m != nil {
 		return hardwareVersion(e.m.Config.Version)
 	}
-	return newestVersion(e.conn.About().ApiVersion)
-}
-
-// newestVersion is the virtual hardware that new VMs get of a vSphere (Broadcom KB 315655, "Virtual machine hardware versions").
-func newestVersion(api string) int64 {
-	major, rest, _ := strings.Cut(api, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	switch {
-	case major == "9":
-		return 22
-	case major == "8":
-		return 20
-	case major == "7":
-		return 17
-	case major == "6" && minor >= "7":
-		return 14
-	default:
-		return 13
-	}
+	return e.place.Hardware
 }
 
 // hardwareVersion is 19 of "vmx-19", 0 of what is none.

@@ -21,7 +21,9 @@ type node struct {
 	below  string // Path from the kind's folder of the datacenter: "team/web"
 
 	root reference // Datacenter: folder of VMs; compute resource: root pool
-	drs  bool      // Cluster
+	// Host: version of virtual hardware that it gives; datacenter, compute resource: that new VMs are to get. 0 is not known, or not said.
+	hardware int64
+	drs      bool // Cluster
 
 	owner reference // Pool: its compute resource; Host: likewise; Datastore: its cluster, if any
 
@@ -43,7 +45,8 @@ type Index struct {
 	home  reference                   // the default datacenter, where one is set and exists
 
 	defaults   Defaults
-	standalone bool // an ESXi
+	standalone bool  // an ESXi
+	newest     int64 // version of virtual hardware that the connected vSphere knows
 
 	mu       sync.Mutex
 	promised map[reference]int64 // bytes of datastores, MiB of hosts, since it was read
@@ -90,11 +93,15 @@ func newNode(ref reference, p properties) *node {
 	switch ref.Type {
 	case "Datacenter":
 		n.Kind, n.root = Datacenter, get[reference](p, "vmFolder")
+		n.hardware = defaultHardware(get[types.DatacenterConfigInfo](p, "configuration").DefaultHardwareVersionKey)
 	case "ComputeResource":
 		n.root = get[reference](p, "resourcePool")
+		n.hardware = defaultHardware(get[types.ComputeResourceConfigInfo](p, "configurationEx").DefaultHardwareVersionKey)
 	case "ClusterComputeResource":
 		n.Kind, n.root = Cluster, get[reference](p, "resourcePool")
-		if c := get[types.ClusterConfigInfoEx](p, "configurationEx"); c.DrsConfig.Enabled != nil {
+		c := get[types.ClusterConfigInfoEx](p, "configurationEx")
+		n.hardware = defaultHardware(c.DefaultHardwareVersionKey)
+		if c.DrsConfig.Enabled != nil {
 			n.drs = *c.DrsConfig.Enabled
 		}
 	case "ResourcePool", "VirtualApp":
@@ -117,6 +124,7 @@ func (n *node) setHost(p properties) {
 	n.connected = get[types.HostSystemConnectionState](p, "runtime.connectionState") == types.HostSystemConnectionStateConnected
 	n.maintenance = get[bool](p, "runtime.inMaintenanceMode")
 	n.cpus, n.memory = int64(hardware.NumCpuThreads), hardware.MemorySize>>20
+	n.hardware = hostHardware(get[types.AboutInfo](p, "summary.config.product"))
 	n.free = n.memory - int64(get[int32](p, "summary.quickStats.overallMemoryUsage"))
 	n.datastores, n.networks = set(refs(p, "datastore")), set(refs(p, "network"))
 }

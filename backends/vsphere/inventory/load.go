@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 
+	govmomifault "github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/property"
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -15,14 +16,14 @@ const pageSize = 500
 // wanted are the properties that are read of each type. A type is listed beside its base
 // with all that is wanted of it, since not every server merges the two.
 var wanted = []types.PropertySpec{
-	{Type: "Datacenter", PathSet: []string{"name", "parent", "vmFolder", "hostFolder", "datastoreFolder", "networkFolder"}},
+	{Type: "Datacenter", PathSet: []string{"name", "parent", "vmFolder", "hostFolder", "datastoreFolder", "networkFolder", "configuration"}},
 	{Type: "Folder", PathSet: []string{"name", "parent"}},
 	{Type: "StoragePod", PathSet: []string{"name", "parent"}},
-	{Type: "ComputeResource", PathSet: []string{"name", "parent", "resourcePool"}},
+	{Type: "ComputeResource", PathSet: []string{"name", "parent", "resourcePool", "configurationEx"}},
 	{Type: "ClusterComputeResource", PathSet: []string{"name", "parent", "resourcePool", "configurationEx"}},
 	{Type: "HostSystem", PathSet: []string{
 		"name", "parent", "runtime.connectionState", "runtime.inMaintenanceMode",
-		"summary.hardware", "summary.quickStats.overallMemoryUsage", "datastore", "network",
+		"summary.config.product", "summary.hardware", "summary.quickStats.overallMemoryUsage", "datastore", "network",
 	}},
 	{Type: "ResourcePool", PathSet: []string{"name", "parent", "owner"}},
 	{Type: "VirtualApp", PathSet: []string{"name", "parent", "owner"}},
@@ -80,9 +81,10 @@ func (i *Inventory) load(ctx context.Context) (*Index, error) {
 		}},
 	})
 	if err != nil {
-		return nil, fault.Wrap(err, "read the inventory", "")
+		return nil, fault.WrapBulk(err, "read the inventory", "")
 	}
 	x := newIndex(all, i.defaults, !i.conn.VCenter())
+	x.newest = newestHardware(i.conn.About().ApiVersion)
 	i.loadVLANs(ctx, x)
 	return x, nil
 }
@@ -116,9 +118,24 @@ func (i *Inventory) loadVLANs(ctx context.Context, x *Index) {
 	}
 }
 
+// loadTries is how often a traversal is made in whose middle an object vanishes.
+const loadTries = 5
+
+// vanished reports whether somebody deleted an object of the inventory while it was read.
+func vanished(err error) bool {
+	var none *types.ManagedObjectNotFound
+	_, is := govmomifault.As(err, &none)
+	return is && none.Obj.Type != "PropertyCollector"
+}
+
 func (i *Inventory) retrieve(ctx context.Context, spec types.PropertyFilterSpec) (map[types.ManagedObjectReference]properties, error) {
+	spec.ReportMissingObjectsInResults = types.NewBool(true)
 	res, err := property.DefaultCollector(i.conn.VIM()).RetrieveProperties(ctx,
 		types.RetrieveProperties{SpecSet: []types.PropertyFilterSpec{spec}}, pageSize)
+	for try := 1; vanished(err) && try < loadTries; try++ {
+		res, err = property.DefaultCollector(i.conn.VIM()).RetrieveProperties(ctx,
+			types.RetrieveProperties{SpecSet: []types.PropertyFilterSpec{spec}}, pageSize)
+	}
 	if err != nil {
 		return nil, err
 	}

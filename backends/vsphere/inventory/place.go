@@ -15,6 +15,7 @@ type Place struct {
 	Host       *Object // nil: the cluster's choice
 	Compute    Object  // cluster or stand-alone host of Pool
 	Datastore  *Object // or datastore cluster, for disks that name none; nil: none is the default and there are several
+	Hardware   int64   // version of virtual hardware that a new VM gets, 19 for vmx-19: the least where hosts differ
 }
 
 // Place resolves a placement, with the provider's defaults and the only ones there are for what it leaves out. Errors
@@ -56,6 +57,7 @@ func (x *Index) place(p backends.PlacementSpec) (Place, error) {
 	if s.host != nil {
 		place.Host = new(s.host.Object)
 	}
+	place.Hardware = x.hardware(place)
 	storage, err := s.storage(place)
 	if err != nil {
 		return Place{}, err
