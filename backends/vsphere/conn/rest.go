@@ -31,6 +31,8 @@ type restSession struct {
 	client *rest.Client // nil until it is asked for; set once, under turn
 	usable bool
 	closed bool
+	// refused is why no login is tried any more.
+	refused error
 }
 
 // REST returns the client of vCenter's REST API (tags, content libraries), logged in.
@@ -70,8 +72,11 @@ func (c *Conn) REST(ctx context.Context) (*rest.Client, error) {
 	return r.client, nil
 }
 
-// login makes a session. The caller has the turn.
+// login makes a session. The caller has the turn. A login that is refused is the last: wrong passwords lock accounts.
 func (r *restSession) login(ctx context.Context) error {
+	if r.refused != nil {
+		return r.refused
+	}
 	if _, err := r.conn.session.current(); err != nil {
 		return err
 	}
@@ -80,7 +85,14 @@ func (r *restSession) login(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fault.Wrap(err, "log in to vCenter's REST API", "")
+		wrapped := fault.Wrap(err, "log in to vCenter's REST API", "")
+		if backends.CodeOf(wrapped) == backends.Auth {
+			r.refused = wrapped
+		}
+		if rest.IsStatusError(err, http.StatusUnauthorized) {
+			r.conn.session.doubt(wrapped)
+		}
+		return wrapped
 	}
 	if r.conn.cache != nil {
 		r.conn.session.mu.Lock()

@@ -30,6 +30,7 @@ type session struct {
 	cookie  *http.Cookie
 	epoch   int // grows with each login
 	flight  *flight
+	proven  bool  // whether the password made a session; that of a cache may be older than it
 	refused error // why no login is tried any more
 }
 
@@ -78,8 +79,21 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	s.adopt(cookie)
+	s.mu.Lock()
+	s.proven = true
+	s.mu.Unlock()
 	s.keep(cookie)
 	return nil
+}
+
+// doubt is told why the REST API refused name or password. Where they made no session yet, nothing goes on in the cache's: the user is to
+// hear of it now, not when runs after runs have locked the account.
+func (s *session) doubt(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.proven && s.refused == nil {
+		s.refused = why
+	}
 }
 
 // renew logs in again, unless somebody has done so since the session of that epoch. Calls
@@ -118,7 +132,7 @@ func (s *session) fly(f *flight) {
 	s.flight = nil
 	switch {
 	case err == nil:
-		s.cookie, s.epoch = cookie, s.epoch+1
+		s.cookie, s.epoch, s.proven = cookie, s.epoch+1, true
 	case backends.CodeOf(err) == backends.Auth && s.refused == nil:
 		s.refused = err
 	}
