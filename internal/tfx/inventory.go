@@ -25,7 +25,7 @@ type Inventory struct {
 	hosts    listing[[]backends.Host]
 	vms      listing[[]backends.VMSummary]
 
-	images    keyed[bool]
+	images    keyed[*backends.Image]
 	named     keyed[*backends.VM]
 	snapshots keyed[[]backends.Snapshot]
 	places    keyed[error]
@@ -137,16 +137,26 @@ func (v *Inventory) list(ctx context.Context) ([]backends.VMSummary, bool) {
 	})
 }
 
+// Image reads an image. missing says that the hypervisor has none of this id;
+// where nobody knows, im is nil and missing false.
+func (v *Inventory) Image(ctx context.Context, id string) (im *backends.Image, missing bool) {
+	im, ok := ask(ctx, v, v.images.of(id), func(b backends.Backend, ctx context.Context) (*backends.Image, error) {
+		found, err := b.GetImage(ctx, id)
+		switch {
+		case backends.CodeOf(err) == backends.NotFound:
+			return nil, nil //nolint:nilnil // what is missing is an answer
+		case err != nil:
+			return nil, err
+		}
+		return &found, nil
+	})
+	return im, ok && im == nil
+}
+
 // NoImage reports whether the hypervisor says that there is no image of an id.
 func (v *Inventory) NoImage(ctx context.Context, id string) bool {
-	missing, ok := ask(ctx, v, v.images.of(id), func(b backends.Backend, ctx context.Context) (bool, error) {
-		_, err := b.GetImage(ctx, id)
-		if backends.CodeOf(err) == backends.NotFound {
-			return true, nil
-		}
-		return false, err
-	})
-	return ok && missing
+	_, missing := v.Image(ctx, id)
+	return missing
 }
 
 // Misplaced says what a VM that asks for a placement would meet now, nil where nothing is known against it.

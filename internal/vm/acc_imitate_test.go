@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -201,5 +202,47 @@ resource "virtrigaud_vm" "two" {
 	if one.Volume == nil || two.Volume == nil || *one.Volume != *two.Volume || !*one.Shared || !*two.Shared {
 		t.Errorf("the VMs have %+v and %+v", one, two)
 	}
+	w.Destroy()
+}
+
+// What shares content has its size on vSphere, which a plan says where it knows what is shared, and an apply where it does not.
+func TestAccClone_linkedKeepsItsSize(t *testing.T) {
+	t.Parallel()
+	m := acctest.NewMock(t)
+	sized := func(kind, name, root string, lines ...string) string {
+		return fmt.Sprintf("resource %q %q {\n  name = %q\n  disks = { root = { %s } }\n  %s\n}\n",
+			"virtrigaud_"+kind, name, name, root, strings.Join(lines, "\n  "))
+	}
+	linked := []string{`source_vm = "web-01"`, "linked = true"}
+	w := workspace(t, m.Config(
+		sized("clone", "larger", "size_gib = 21", linked...)+
+			sized("vm", "deployed", "size_gib = 11", `template = "debian-12-template"`, "linked = true")+
+			sized("vm", "imaged", "size_gib = 100", `image = "default/debian-12"`, "linked = true")+
+			sized("clone", "equal", "size_gib = 20", linked...)+
+			sized("clone", "full", "size_gib = 21", linked[0]), likeVSphere))
+	found := w.Diagnostics("plan")
+	expectOne(t, found, "virtrigaud_clone.larger", "error", `Larger than the disk that it shares.*21 GiB.*"web-01".*has 20 GiB.*leave linked out`)
+	expectOne(t, found, "virtrigaud_vm.deployed", "error", `Larger than the disk that it shares.*11 GiB.*has 10 GiB`)
+	expectOne(t, found, "virtrigaud_vm.imaged", "error", `Larger than the disk that it shares.*100 GiB.*image "default/debian-12"`)
+	for _, fine := range []string{"virtrigaud_clone.equal", "virtrigaud_clone.full"} {
+		if d := found[fine]; d != nil {
+			t.Errorf("%s is warned of: %v", fine, d)
+		}
+	}
+
+	base := sized("vm", "base", "size_gib = 3")
+	ofBase := []string{"source_vm = virtrigaud_vm.base.id", "linked = true"}
+	w.Write("main.tf", m.Config(base+sized("clone", "copy", "size_gib = 4", ofBase...), likeVSphere))
+	w.Fails([]string{"has the size of what it shares, 3 GiB"}, "apply", "-auto-approve")
+	w.Write("main.tf", m.Config(base+sized("clone", "copy", "", ofBase...), likeVSphere))
+	w.Apply()
+	w.EmptyPlan()
+	w.Write("main.tf", m.Config(base+sized("clone", "copy", "size_gib = 4", ofBase...), likeVSphere))
+	expectOne(t, w.Diagnostics("plan"), "virtrigaud_clone.copy", "error", `A disk that shares content keeps its size.*"copy" has 3 GiB`)
+
+	// Elsewhere they grow.
+	w.Write("main.tf", m.Config(base+sized("clone", "copy", "size_gib = 4", ofBase...)))
+	w.Apply()
+	w.EmptyPlan()
 	w.Destroy()
 }

@@ -60,6 +60,7 @@ func (r *Resource) planCreation(ctx context.Context, c coder, req resource.Modif
 	tfx.AddFindings(c.diags, backends.Check(info.Catalogue, &backends.VMSpec{}, spec, asked, backends.CheckOptions{}))
 	from := r.lookUp(ctx, r.origin.ancestor(req.Config.Raw))
 	checkNewDisks(c.diags, asked, spec, req.Config.Raw, from)
+	r.checkLinked(ctx, c.diags, info.Catalogue, asked, spec, from)
 	if !c.diags.HasError() {
 		r.checkInventory(ctx, c.diags, asked, spec, from)
 		r.checkPlace(ctx, c.diags, spec.Placement)
@@ -89,6 +90,7 @@ func (r *Resource) planUpdate(ctx context.Context, c coder, req resource.ModifyP
 		opts := backends.CheckOptions{Running: step.running(), Policy: policy, Snapshots: r.obstacles(ctx, info.Catalogue, id, step.changes)}
 		tfx.AddFindings(c.diags, backends.Check(info.Catalogue, step.from, step.to, step.changes, opts))
 		checkNewDisks(c.diags, step.changes, step.to, req.Config.Raw, ancestor{})
+		r.checkGrowth(ctx, c.diags, info.Catalogue, id, step.changes)
 		if !c.diags.HasError() {
 			r.checkInventory(ctx, c.diags, step.changes, &backends.VMSpec{}, ancestor{})
 			if slices.ContainsFunc(step.changes, func(c backends.Change) bool { return strings.HasPrefix(string(c.Path), "placement.") }) {
@@ -147,7 +149,10 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 		case p == "cpu.hot_add" && reset("cpu", "max_cores"), p == "memory.hot_add" && reset("memory", "max_mib"):
 			return tfx.Renew // a maximum may need it
 		case p.Generic() == "disks.slot" && reset("disks", p.Steps()[1].Name, "bus"),
-			p.Generic() == "networks.vlan" && reset("networks", p.Steps()[1].Name, "network"):
+			p.Generic() == "networks.vlan" && reset("networks", p.Steps()[1].Name, "network"),
+			(p == "placement.host" || p == "placement.resource_pool") && reset("placement", "cluster"),
+			(p == "placement.cluster" || p == "placement.resource_pool") && reset("placement", "host"),
+			(p == "placement.cluster" || p == "placement.host") && reset("placement", "resource_pool"):
 			return tfx.Renew // it belongs to the other
 		case (p == "vsphere" || p == "vsphere.boot_order") && (moved("disks") || moved("networks")):
 			return tfx.Renew // it may name what goes
