@@ -39,14 +39,15 @@ func (a *around) GetVMs(ctx context.Context, ids []backends.ID, aspects backends
 	})
 }
 
+// CreateVM can be repeated where the driver can tell its own half-made VM by its token.
 func (a *around) CreateVM(ctx context.Context, spec *backends.VMSpec) (backends.ID, error) {
-	return a.making(ctx, Call{Method: "CreateVM", Object: backends.VMObject(spec.Name)}, func(ctx context.Context) (backends.ID, error) {
+	return a.making(ctx, Call{Method: "CreateVM", Object: backends.VMObject(spec.Name), Repeatable: spec.CreateToken != ""}, func(ctx context.Context) (backends.ID, error) {
 		return a.Backend.CreateVM(ctx, spec)
 	})
 }
 
 func (a *around) CloneVM(ctx context.Context, spec *backends.CloneSpec) (backends.ID, error) {
-	return a.making(ctx, Call{Method: "CloneVM", Object: backends.VMObject(spec.Spec.Name)}, func(ctx context.Context) (backends.ID, error) {
+	return a.making(ctx, Call{Method: "CloneVM", Object: backends.VMObject(spec.Spec.Name), Repeatable: spec.Spec.CreateToken != ""}, func(ctx context.Context) (backends.ID, error) {
 		return a.Backend.CloneVM(ctx, spec)
 	})
 }

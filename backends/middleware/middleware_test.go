@@ -69,13 +69,15 @@ func TestRetry(t *testing.T) {
 		name    string
 		fails   []error
 		create  bool
+		token   string
 		tries   int
 		wantErr error
 	}{
-		{"a read survives dropped connections", []error{transient, transient}, false, 3, nil},
-		{"a read does not repeat what cannot help", []error{backends.Errorf(backends.Auth, "", "", "no")}, false, 1, &backends.Error{Code: backends.Auth}},
-		{"a creation is not sent twice after a dropped connection", []error{transient}, true, 1, backends.ErrTransient},
-		{"a creation waits for a lock", []error{locked, locked}, true, 3, nil},
+		{"a read survives dropped connections", []error{transient, transient}, false, "", 3, nil},
+		{"a read does not repeat what cannot help", []error{backends.Errorf(backends.Auth, "", "", "no")}, false, "", 1, &backends.Error{Code: backends.Auth}},
+		{"a creation is not sent twice after a dropped connection", []error{transient}, true, "", 1, backends.ErrTransient},
+		{"a creation whose token tells its VM is", []error{transient, transient}, true, "mine", 3, nil},
+		{"a creation waits for a lock", []error{locked, locked}, true, "", 3, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,7 +98,7 @@ func TestRetry(t *testing.T) {
 				}, DefaultRetry)
 				var err error
 				if tt.create {
-					_, err = b.CreateVM(t.Context(), &backends.VMSpec{})
+					_, err = b.CreateVM(t.Context(), &backends.VMSpec{CreateToken: tt.token})
 				} else {
 					_, err = b.GetVMs(t.Context(), []backends.ID{"1"}, 0)
 				}

@@ -70,7 +70,7 @@ func (v *Inventory) VM(ctx context.Context, asked string) (vm *backends.VM, miss
 		}
 	}
 	if len(found) != 1 {
-		return nil, len(found) == 0
+		return nil, len(found) == 0 && !strings.Contains(name, "/") // that may be a path, which only the driver can follow
 	}
 	id := found[0]
 	vm, _ = ask(ctx, v, v.named.of(string(id)), func(b backends.Backend, ctx context.Context) (*backends.VM, error) {

@@ -205,8 +205,12 @@ func (c *cloning) complete(clone *simulator.VirtualMachine) types.BaseMethodFaul
 		change := *spec.Config
 		change.Name, change.Files, change.ChangeVersion = "", nil, ""
 		ownFiles(clone, change.DeviceChange)
+		left := leftOut(clone, change.DeviceChange)
 		if fault := c.reconfigure(clone, &change); fault != nil {
 			return fault
+		}
+		for _, d := range left {
+			c.deleteRemoved(clone, d)
 		}
 	}
 	if c.canceled() {
@@ -225,6 +229,22 @@ func (c *cloning) complete(clone *simulator.VirtualMachine) types.BaseMethodFaul
 		return c.powerOn(clone)
 	}
 	return nil
+}
+
+// leftOut returns the clone's disks that changes take out, which vSphere does not copy in the first place.
+func leftOut(clone *simulator.VirtualMachine, changes []types.BaseVirtualDeviceConfigSpec) (disks []*types.VirtualDisk) {
+	for _, b := range changes {
+		change := b.GetVirtualDeviceConfigSpec()
+		if change.Device == nil || change.Operation != types.VirtualDeviceConfigSpecOperationRemove {
+			continue
+		}
+		for _, d := range disksOf(clone.Config.Hardware.Device) {
+			if d.Key == change.Device.GetVirtualDevice().Key {
+				disks = append(disks, d)
+			}
+		}
+	}
+	return disks
 }
 
 // fill gives the clone's disks the content of the source's: a copy, or a child.

@@ -24,5 +24,5 @@ resource "virtrigaud_image" "guest" {
 
 // named is a resource of the kind with a name and further lines.
 func named(kind, name string, lines ...string) string {
-	return fmt.Sprintf("resource \"virtrigaud_%s\" %q {\n  name = %q\n  %s\n}\n", kind, name, name, strings.Join(lines, "\n  "))
+	return fmt.Sprintf("\nresource \"virtrigaud_%s\" %q {\n  name = %q\n  %s\n}\n", kind, name, name, strings.Join(lines, "\n  "))
 }
