@@ -112,6 +112,9 @@ func (b *Backend) tidyOrigin(ctx context.Context, id backends.ID) {
 
 func (b *Backend) removeBases(ctx context.Context, id backends.ID) error {
 	const op = "remove the snapshot that linked clones shared"
+	if b.links.pinned(id) {
+		return nil // who makes a clone has the lock, and may be who calls
+	}
 	unlock, err := b.links.lock(ctx, id)
 	if err != nil {
 		return err

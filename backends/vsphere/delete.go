@@ -10,6 +10,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 )
 
 // DeleteVM removes a VM or template with its files: disks, snapshots, suspended memory, seed. Disks attached by
@@ -22,10 +23,21 @@ func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.De
 		return err
 	}
 	d := &deletion{Backend: b, m: m}
-	if err := d.plan(ctx, opts); err != nil {
-		return backends.Wrap(err, op, m.object())
+	if err = d.plan(ctx, opts); err == nil {
+		err = d.run(ctx)
 	}
-	return backends.Wrap(d.run(ctx), op, m.object())
+	return backends.Wrap(d.onlyThis(ctx, err), op, m.object())
+}
+
+// onlyThis lets NotFound pass where it is this VM that is gone. Something else that was not there says nothing of it.
+func (d *deletion) onlyThis(ctx context.Context, err error) error {
+	if backends.CodeOf(err) != backends.NotFound {
+		return err
+	}
+	if _, gone := d.machine(ctx, d.m.id(), "delete"); backends.CodeOf(gone) == backends.NotFound {
+		return gone
+	}
+	return fault.WrapBulk(err, "", "")
 }
 
 // deletion is a VM on its way out.
@@ -38,6 +50,9 @@ type deletion struct {
 
 // plan checks everything before anything is touched.
 func (d *deletion) plan(ctx context.Context, opts backends.DeleteOptions) error {
+	if err := d.m.told(); err != nil {
+		return err
+	}
 	d.kept, d.volumes = map[string]*types.VirtualDisk{}, map[string]*types.VirtualDisk{}
 	disks := d.m.diskDevices()
 	for _, key := range opts.KeepDisks {

@@ -11,7 +11,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// CreateSnapshot takes a snapshot and returns its managed object id.
+// CreateSnapshot takes a snapshot and returns its managed object id, also next to an error that came too late.
 //
 // vSphere would take a name twice, quiesce nothing where no tools run and leave the memory out where it cannot be had,
 // without a word: all of that is refused here.
@@ -25,25 +25,22 @@ func (b *Backend) CreateSnapshot(ctx context.Context, id backends.ID, spec backe
 		return "", backends.Wrap(err, op, m.object())
 	}
 	ref, err := b.takeSnapshot(ctx, m, op, spec)
-	if err != nil {
-		return "", err
-	}
-	return ref.Value, nil
+	return ref.Value, err
 }
 
-// takeSnapshot takes a snapshot of what m says can have one.
+// takeSnapshot takes a snapshot of what m says can have one. It comes also next to an error where it was taken all the same.
 func (b *Backend) takeSnapshot(ctx context.Context, m *machine, op string, spec backends.SnapshotSpec) (types.ManagedObjectReference, error) {
 	info, err := b.conn.Await(ctx, op, m.object(), func(ctx context.Context) (*object.Task, error) {
 		return b.vm(m.id()).CreateSnapshot(ctx, escaped(spec.Name), spec.Description, spec.Memory, spec.Quiesce)
 	})
-	if err != nil {
-		return types.ManagedObjectReference{}, err
+	var ref types.ManagedObjectReference
+	if info != nil {
+		ref, _ = info.Result.(types.ManagedObjectReference)
 	}
-	ref, ok := info.Result.(types.ManagedObjectReference)
-	if !ok {
+	if err == nil && ref.Value == "" {
 		return ref, backends.Errorf(backends.Internal, op, m.object(), "vSphere answered %T in place of a snapshot", info.Result)
 	}
-	return ref, nil
+	return ref, err
 }
 
 // canSnapshot says why a snapshot cannot be taken.
@@ -124,13 +121,21 @@ func (m *machine) snapshotNamed(name string) bool {
 	return false
 }
 
+// told refuses a VM of which vSphere knows nothing now: neither its disks nor its mark.
+func (m *machine) told() error {
+	if m.Config != nil {
+		return nil
+	}
+	return backends.Errorf(backends.Precondition, "", "", "vSphere does not tell the VM's configuration now: it is %s", m.Runtime.ConnectionState).
+		Advise("See that the VM's host answers and its datastore can be reached. A VM that is still being made is told in a while.")
+}
+
 // whole refuses a VM that is half-made or of which vSphere knows nothing now.
 func (m *machine) whole() error {
-	switch {
-	case m.Config == nil:
-		return backends.Errorf(backends.Precondition, "", "", "vSphere does not tell the VM's configuration now: it is %s", m.Runtime.ConnectionState).
-			Advise("See that the VM's host answers and its datastore can be reached.")
-	case m.mark != nil && m.mark.Partial:
+	if err := m.told(); err != nil {
+		return err
+	}
+	if m.mark != nil && m.mark.Partial {
 		return backends.Errorf(backends.Precondition, "", "", "the VM is still being made, or its creation failed half-way").
 			Advise("Delete the VM and create it again.")
 	}

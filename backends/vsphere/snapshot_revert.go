@@ -27,6 +27,9 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 	if err != nil {
 		return err
 	}
+	if err := m.told(); err != nil {
+		return backends.Wrap(err, op, m.object())
+	}
 	then, err := b.machineAt(ctx, m, s)
 	if err != nil {
 		return backends.Wrap(err, op, m.object())
@@ -34,23 +37,27 @@ func (b *Backend) RevertSnapshot(ctx context.Context, id backends.ID, snapshotID
 	if err := b.volumesFree(ctx, m, then); err != nil {
 		return backends.Wrap(err, op, m.object())
 	}
-	if err := b.release(ctx, m, then, op); err != nil {
+	released, err := b.release(ctx, m, then, op)
+	if err != nil {
 		return err
 	}
-	_, err = b.conn.Await(ctx, op, m.object(), func(ctx context.Context) (*object.Task, error) {
+	info, err := b.conn.Await(ctx, op, m.object(), func(ctx context.Context) (*object.Task, error) {
 		res, err := methods.RevertToSnapshot_Task(ctx, b.conn.VIM(), &types.RevertToSnapshot_Task{This: s.Snapshot})
 		if err != nil {
 			return nil, err
 		}
 		return object.NewTask(b.conn.VIM(), res.Returnval), nil
 	})
-	if err != nil {
-		return err
+	if err != nil && (info == nil || info.State != types.TaskInfoStateSuccess) {
+		return b.undoRelease(ctx, m, released, op, info, err)
 	}
 	// The VM must not be left with the identity of then.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	return b.settleRevert(settling, m, then, op)
+	if bad := b.settleRevert(settling, m, then, op); bad != nil {
+		return bad
+	}
+	return err
 }
 
 // machineAt is the VM as it was when a snapshot was taken: configuration and mark are of then, all else is of now and its layout of files is left out.
@@ -95,9 +102,9 @@ func (b *Backend) volumesFree(ctx context.Context, m, then *machine) error {
 
 // release detaches what came after the snapshot and must not go with it: disks attached by volume, and those to be kept. vSphere
 // would take the files of what it no longer knows.
-func (b *Backend) release(ctx context.Context, m, then *machine, op string) error {
+func (b *Backend) release(ctx context.Context, m, then *machine, op string) (released []string, err error) {
 	if m.mark == nil {
-		return nil
+		return nil, nil
 	}
 	held, disks := then.files(), m.diskDevices()
 	spec := types.VirtualMachineConfigSpec{}
@@ -109,15 +116,27 @@ func (b *Backend) release(ctx context.Context, m, then *machine, op string) erro
 		spec.DeviceChange = append(spec.DeviceChange, &types.VirtualDeviceConfigSpec{
 			Operation: types.VirtualDeviceConfigSpecOperationRemove, Device: disk,
 		})
+		released = append(released, key)
 	}
-	if spec.DeviceChange == nil {
-		return nil
+	if released == nil {
+		return nil, nil
 	}
-	return b.reconfigure(ctx, m, op, spec)
+	return released, b.reconfigure(ctx, m, op, spec)
 }
 
 // settleRevert gives a VM back what a revert must not take from it, and removes the disks that came after the snapshot.
+// While somebody else holds the VM it waits, and never says Locked: who reverted again would take the VM of then for
+// the present one.
 func (b *Backend) settleRevert(ctx context.Context, before, then *machine, op string) error {
+	err := whileLocked(ctx, func() error { return b.settleOnce(ctx, before, then, op) })
+	if isStale(err) {
+		return backends.Errorf(backends.Transient, op, before.object(), "the VM is reverted, but something else held it when its name and settings were to be set again: %w", err).
+			Advise("Run terraform plan: it shows what is left to be changed.")
+	}
+	return err
+}
+
+func (b *Backend) settleOnce(ctx context.Context, before, then *machine, op string) error {
 	now, err := b.machine(ctx, before.id(), op)
 	if err != nil {
 		return err
