@@ -105,6 +105,8 @@ func (s *Server) wrap(obj mo.Reference) mo.Reference {
 		return &HttpNfcLease{HttpNfcLease: o, server: s}
 	case *simulator.HostDatastoreBrowser:
 		return &HostDatastoreBrowser{HostDatastoreBrowser: o, server: s}
+	case *simulator.SearchIndex:
+		return &SearchIndex{SearchIndex: o}
 	case *simulator.EnvironmentBrowser:
 		return &EnvironmentBrowser{EnvironmentBrowser: o, server: s}
 	default:
