@@ -32,6 +32,7 @@ func (j *job) createVM(folder *simulator.Folder, req *types.CreateVM_Task) (*sim
 			disks = append(disks, c)
 		}
 	}
+	j.server.macs.give(req.Config.DeviceChange)
 	result, fault := j.step(folder.Self, func() soap.HasFault { return folder.CreateVMTask(j.Context, req) })
 	if fault != nil {
 		return nil, fault
@@ -85,6 +86,7 @@ func (j *job) reconfigure(vm *simulator.VirtualMachine, spec *types.VirtualMachi
 		}
 	}
 	removed := removedDisks(spec)
+	j.server.macs.give(spec.DeviceChange)
 
 	_, fault := j.step(vm.Self, func() soap.HasFault {
 		return vm.ReconfigVMTask(j.Context, &types.ReconfigVM_Task{This: vm.Self, Spec: *spec})

@@ -12,6 +12,7 @@ type extras struct {
 	storage *storage
 	leases  leases
 	guests  guests
+	macs    macs
 	slow    atomic.Int64 // how long a task takes, in nanoseconds
 }
 
