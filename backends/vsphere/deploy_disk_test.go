@@ -191,7 +191,9 @@ func TestDeployDiskFails(t *testing.T) {
 		for _, step := range deploySteps {
 			t.Run(step+" on "+store, func(t *testing.T) {
 				s.FailTask(step, "", &types.NoDiskSpace{Datastore: store}, 1)
-				id, err := b.CreateVM(t.Context(), ofImage(image, backends.Disk{SizeGiB: new(int64(1)), Storage: &store}))
+				spec := ofImage(image, backends.Disk{SizeGiB: new(int64(1)), Storage: &store})
+				spec.Placement.Storage = &s.Seed.Datastores[0]
+				id, err := b.CreateVM(t.Context(), spec)
 				if id != "" || backends.CodeOf(err) != backends.Exhausted || !strings.Contains(err.Error(), `create VM "web"`) {
 					t.Errorf("%q and %v", id, err)
 				}
@@ -247,6 +249,7 @@ func TestDeployDiskLeft(t *testing.T) {
 		} {
 			t.Run(name+" on "+store, func(t *testing.T) {
 				spec := ofImage(image, backends.Disk{SizeGiB: new(int64(1)), Storage: &store})
+				spec.Placement.Storage = &s.Seed.Datastores[0]
 				s.FailTask("ExtendVirtualDisk_Task", "", &types.NoDiskSpace{}, 1)
 				s.FailTask("DeleteVirtualDisk_Task", "", &types.CannotDeleteFile{}, 1)
 				id, err := b.CreateVM(t.Context(), spec)
