@@ -53,9 +53,28 @@ func (e *edit) admitFrozen(cat backends.Catalogue, changes []backends.Change) er
 	if i < 0 || e.m.Snapshot == nil || len(e.m.Snapshot.RootSnapshotList) == 0 {
 		return nil
 	}
-	return backends.Errorf(backends.Precondition, "", "", "to %s is not possible while the VM has snapshots (%s): %s",
-		changes[i], strings.Join(snapshotNames(e.m.Snapshot.RootSnapshotList), ", "), cat.FrozenBy(changes[i])).
-		At(changes[i].Path).Advise("Delete the snapshots first.")
+	return backends.Errorf(backends.Precondition, "", "", "to %s is not possible while the VM has %s: %s", changes[i], e.m.heldBy(), cat.FrozenBy(changes[i])).
+		At(changes[i].Path).Advise("Delete them first.")
+}
+
+// heldBy says in words what needs the VM's disks as they were. Those of its snapshots that users do not see are there for linked clones.
+func (m *machine) heldBy() string {
+	var names, what []string
+	linked := false
+	for _, name := range snapshotNames(m.Snapshot.RootSnapshotList) {
+		if strings.HasPrefix(name, baseName) {
+			linked = true
+		} else {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		what = append(what, "snapshots ("+strings.Join(names, ", ")+")")
+	}
+	if linked {
+		what = append(what, "linked clones")
+	}
+	return strings.Join(what, " and ")
 }
 
 func snapshotNames(trees []types.VirtualMachineSnapshotTree) []string {

@@ -2,7 +2,6 @@ package vsphere
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -114,8 +113,8 @@ func (m *machine) canGrow(disk *types.VirtualDisk, path backends.Path) error {
 			At(path).Advise("Make a full clone, whose disks are its own, or add another disk.")
 	}
 	if m.Snapshot != nil && len(m.Snapshot.RootSnapshotList) > 0 && !independent(disk) {
-		return backends.Errorf(backends.Precondition, "", "", "VM %q has snapshots or linked clones that need the disk as it is (%s)", m.Name,
-			strings.Join(snapshotNames(m.Snapshot.RootSnapshotList), ", ")).At(path).Advise("Remove them first.")
+		return backends.Errorf(backends.Precondition, "", "", "VM %q has %s, and vSphere does not grow disks that those hold", m.Name, m.heldBy()).
+			At(path).Advise("Delete them first.")
 	}
 	if backing.Parent != nil {
 		return backends.Errorf(backends.Precondition, "", "", "the disk has layers of snapshots that were not merged").
