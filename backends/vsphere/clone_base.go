@@ -131,10 +131,9 @@ func (b *Backend) removeBases(ctx context.Context, id backends.ID) error {
 		if !s.base() {
 			continue
 		}
-		err := b.unshared(ctx, m, s, false)
+		err := b.unshared(ctx, m, s, false, time.Now().Add(-sharersAge))
 		if err == nil { // what was remembered may be older than a clone of somebody else
-			b.links.sharers.forget()
-			err = b.unshared(ctx, m, s, false)
+			err = b.unshared(ctx, m, s, false, time.Now())
 		}
 		if backends.CodeOf(err) == backends.Precondition {
 			continue

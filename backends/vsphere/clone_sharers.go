@@ -13,8 +13,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 )
 
-// sharersAge is for how long what VMs use which files is remembered: an apply that destroys many
-// VMs looks once, not once for each.
+// sharersAge is for how long it is believed that a file is shared. That nobody shares it has to be read.
 const sharersAge = 5 * time.Second
 
 // sharers remembers which VMs need which disk files: for each file their names by id.
@@ -55,13 +54,8 @@ func (s *sharers) since(moment time.Time, fn func(users map[string]map[backends.
 // what only a snapshot of it needs.
 var sharingPaths = []string{"name", "config.hardware.device", "layoutEx.file"}
 
-// sharersOf returns, by file, the names of the other VMs that need disk files of m, among them files that are theirs and not
-// m's own. It looks at all VMs in one traversal, or remembers.
-func (b *Backend) sharersOf(ctx context.Context, m *machine) (map[string][]string, error) {
-	return b.sharersSince(ctx, m, time.Now().Add(-sharersAge))
-}
-
-// sharersSince is sharersOf as of the moment or later.
+// sharersSince returns, by file, the names of the other VMs that need disk files of m, among them files that are theirs and not
+// m's own, as of the moment or later. It looks at all VMs in one traversal, which serves all who wait for it.
 func (b *Backend) sharersSince(ctx context.Context, m *machine, moment time.Time) (map[string][]string, error) {
 	files := m.files()
 	var found map[string][]string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -18,11 +19,12 @@ import (
 // Precondition, naming them.
 func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.DeleteOptions) error {
 	const op = "delete"
+	began := time.Now()
 	m, err := b.machine(ctx, id, op)
 	if err != nil {
 		return err
 	}
-	d := &deletion{Backend: b, m: m}
+	d := &deletion{Backend: b, m: m, began: began}
 	if err = d.plan(ctx, opts); err == nil {
 		err = d.run(ctx)
 	}
@@ -43,7 +45,8 @@ func (d *deletion) onlyThis(ctx context.Context, err error) error {
 // deletion is a VM on its way out.
 type deletion struct {
 	*Backend
-	m *machine
+	m     *machine
+	began time.Time
 	// kept are the disks, by key, that outlive the VM; volumes those of them that are not its own.
 	kept, volumes map[string]*types.VirtualDisk
 }
@@ -77,7 +80,8 @@ func (d *deletion) plan(ctx context.Context, opts backends.DeleteOptions) error 
 
 // needed refuses where other VMs need files that would be deleted: linked clones, and those that have a disk of this VM attached.
 func (d *deletion) needed(ctx context.Context) error {
-	users, err := d.sharersOf(ctx, d.m)
+	// What was read before this call may lack a clone that somebody else made since.
+	users, err := d.sharersSince(ctx, d.m, d.began)
 	if err != nil || len(users) == 0 {
 		return err
 	}
@@ -88,8 +92,7 @@ func (d *deletion) needed(ctx context.Context) error {
 	if len(namesOf(own, users)) == 0 {
 		return nil
 	}
-	d.links.sharers.forget() // what was remembered may be of VMs that are gone by now
-	if users, err = d.sharersOf(ctx, d.m); err != nil {
+	if users, err = d.sharersSince(ctx, d.m, time.Now()); err != nil { // some of them may be gone by now
 		return err
 	}
 	return sharedBy(namesOf(own, users), "its disks")

@@ -54,6 +54,9 @@ func (e *edit) disks(ctx context.Context) error {
 	for _, d := range e.others {
 		e.removeDisk("", d)
 	}
+	if err := e.removeUnused(ctx); err != nil {
+		return err
+	}
 	var added []string
 	for _, key := range diskOrder(e.to.Disks) {
 		if stay[key] == nil {

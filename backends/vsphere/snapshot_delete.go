@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -32,7 +33,7 @@ func (b *Backend) DeleteSnapshot(ctx context.Context, id backends.ID, snapshotID
 	if err != nil {
 		return err
 	}
-	if err := b.unshared(ctx, m, s, children); err != nil {
+	if err := b.unshared(ctx, m, s, children, time.Now()); err != nil {
 		return backends.Wrap(err, op, m.object())
 	}
 	return b.removeSnapshot(ctx, m, s.Snapshot, op, children)
@@ -59,9 +60,9 @@ func (b *Backend) removeSnapshot(ctx context.Context, m *machine, ref types.Mana
 }
 
 // unshared refuses to remove snapshots whose files linked clones read. Removing one merges what its children
-// wrote into its file, and takes theirs away.
-func (b *Backend) unshared(ctx context.Context, m *machine, s *snapshot, children bool) error {
-	users, err := b.sharersOf(ctx, m)
+// wrote into its file, and takes theirs away. Who shares what is that of the moment or later.
+func (b *Backend) unshared(ctx context.Context, m *machine, s *snapshot, children bool, moment time.Time) error {
+	users, err := b.sharersSince(ctx, m, moment)
 	if err != nil || len(users) == 0 {
 		return err
 	}
