@@ -180,6 +180,8 @@ func (b *Backend) afterwards(ctx context.Context, spec *backends.VMSpec, bld *bu
 		return m.id(), err
 	case backends.CodeOf(err) == backends.Conflict:
 		return "", nameTaken(spec.Name, m.id(), bld.place.Folder) // somebody else was faster
+	case m.Config == nil:
+		return m.id(), err // vCenter shows a VM before it is made, and claim saw the name free just before
 	}
 	return "", err
 }

@@ -75,3 +75,23 @@ func TestLinkedCloneTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestCreationThatGoesOn: a VM that vCenter still makes when the caller's time is over is known by its id, unless the name was
+// somebody else's.
+func TestCreationThatGoesOn(t *testing.T) {
+	r := newRig(t, vcsim.Options{})
+	spec := r.spec("web")
+	id := r.create(spec)
+	r.untold(id)
+	place, err := r.inv.Place(r.ctx, backends.PlacementSpec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[backends.Code]backends.ID{backends.Canceled: id, backends.Timeout: id, backends.Conflict: "", backends.Exhausted: ""} {
+		got, err := r.afterwards(r.ctx, spec, &build{place: place}, backends.Errorf(code, "create", "", "it ended"))
+		wantCode(t, err, code)
+		if got != want {
+			t.Errorf("after %s the id is %q, want %q", code, got, want)
+		}
+	}
+}
