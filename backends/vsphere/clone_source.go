@@ -157,7 +157,7 @@ func (s *source) canMake(key string, spec *backends.VMSpec, want backends.Disk, 
 		return nil
 	case spec.Disks[key].SizeGiB != nil && size*gib > diskBytes(s.disks[key]):
 		return backends.Errorf(backends.Invalid, "", "", "the disk would have %d GiB and share the content of one of %s: vSphere does not grow what shares its content", size, sizeInWords(diskBytes(s.disks[key]))).
-			At(path.Attr("size_gib")).Advise("Leave size_gib out, or make a full copy by leaving linked out.")
+			At(path.Attr("size_gib")).Advise("Leave size_gib out, or make a full clone by leaving linked out.")
 	}
 	if how := value(spec.Disks[key].Provisioning); how != "" && how != "thin" {
 		return backends.Errorf(backends.Invalid, "", "", "a disk that shares its content takes space as it is written, so it cannot be %q", how).
