@@ -293,7 +293,16 @@ func (a *arrival) same(old *imageFile) (backends.Image, error) {
 func (f *imageFile) copy(ctx context.Context, from *imageFile) error {
 	source := from.store.Path(from.file)
 	if path.Ext(f.file) == ".vmdk" {
-		return f.store.CopyDisk(ctx, source, f.file, thinDisk())
+		return f.unlessMade(ctx, f.store.CopyDisk(ctx, source, f.file, thinDisk()))
 	}
-	return f.store.Copy(ctx, source, f.file)
+	return f.unlessMade(ctx, f.store.Copy(ctx, source, f.file))
+}
+
+// unlessMade removes what an operation made that should have made the file and failed: its answer may be lost, or it was cancelled at its end.
+// A file that was there before is a Conflict, and not ours.
+func (f *imageFile) unlessMade(ctx context.Context, err error) error {
+	if err == nil || backends.CodeOf(err) == backends.Conflict {
+		return err
+	}
+	return datastore.Undo(ctx, err, `the file "`+f.store.Path(f.file)+`"`, f.remove)
 }

@@ -30,7 +30,7 @@ func (a *arrival) putISO(ctx context.Context, to *imageFile) error {
 	part := path.Join(path.Dir(to.file), "."+path.Base(to.file)+"."+uuid.NewString()[:8]+".part")
 	err = a.upload(ctx, to.store, part, content)
 	if err == nil {
-		err = to.store.Move(ctx, part, to.file)
+		err = to.unlessMade(ctx, to.store.Move(ctx, part, to.file))
 	}
 	if err != nil {
 		return datastore.Undo(ctx, err, `the file "`+to.store.Path(part)+`"`, func(ctx context.Context) error { return to.store.Remove(ctx, part) })

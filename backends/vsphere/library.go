@@ -199,7 +199,7 @@ func (a *arrival) copyLibraryISO(ctx context.Context, to *imageFile) error {
 	for _, f := range files {
 		for _, uri := range f.StorageURIs {
 			if strings.HasSuffix(strings.ToLower(uri), ".iso") {
-				return to.store.Copy(ctx, uri, to.file)
+				return to.unlessMade(ctx, to.store.Copy(ctx, uri, to.file))
 			}
 		}
 	}
