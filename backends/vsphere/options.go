@@ -57,9 +57,12 @@ func (e *edit) checkOptions(o backends.VSphereOptions) error {
 	if d := value(o.BootDelayMs); d < 0 || d == noBootDelay {
 		return invalid("boot_delay_ms", "%d is neither 0 nor 2 or more", d)
 	}
-	for key := range o.ExtraConfig {
-		if key == "" || strings.HasPrefix(key, "virtrigaud.") {
+	for _, key := range slices.Sorted(maps.Keys(o.ExtraConfig)) {
+		switch {
+		case key == "" || strings.HasPrefix(key, "virtrigaud."):
 			return invalid("extra_config", "the key %q is this provider's own", key)
+		case o.ExtraConfig[key] == "":
+			return invalid("extra_config", "the key %q has an empty value, for which vSphere removes it: leave the key out", key)
 		}
 	}
 	for _, key := range o.BootOrder {

@@ -103,3 +103,12 @@ func TestRename(t *testing.T) {
 		t.Errorf("a name that %s has: %v", taken, err)
 	}
 }
+
+// vSphere takes a key away whose value is empty.
+func TestEmptyExtraConfigIsRefused(t *testing.T) {
+	r := newRig(t, vcsim.Options{})
+	spec := r.spec("web")
+	spec.VSphere = &backends.VSphereOptions{ExtraConfig: map[string]string{"team": ""}}
+	_, err := r.CreateVM(r.ctx, spec)
+	r.refused(err, backends.Invalid, "vsphere.extra_config")
+}

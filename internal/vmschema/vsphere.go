@@ -42,12 +42,14 @@ func vsphereAttribute() schema.Attribute {
 			Validators: []validator.Map{mapvalidator.NoNullValues(), mapvalidator.KeysAre(key...)},
 		}
 	}
+	extra := pairs("Advanced settings (`extraConfig`) of the VM, merged into those that it has. A key that is taken out here is removed from the VM; keys that were never here are left alone. "+
+		"Keys that the provider writes itself, `virtrigaud.*` and the cloud-init ones of `guestinfo.*`, are refused, and so is an empty value, with which vSphere takes a key away. Set while the VM runs; many settings act at the next start. Unset leaves all as they are.",
+		stringvalidator.LengthBetween(1, 255), notReserved{})
+	extra.Validators = append(extra.Validators, mapvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1)))
 	return object("What exists on vSphere only; the plan refuses it elsewhere.", map[string]schema.Attribute{
 		"hardware_version": integer("Version of the virtual hardware, 10 to 22, such as 19 for `vmx-19`. Default: the newest that the host or cluster offers. Raising it upgrades the VM, which restarts a running one; it never goes down, which the plan refuses.",
 			int64validator.Between(leastHardware, mostHardware)),
-		"extra_config": pairs("Advanced settings (`extraConfig`) of the VM, merged into those that it has. A key that is taken out here is removed from the VM; keys that were never here are left alone. "+
-			"Keys that the provider writes itself, `virtrigaud.*` and the cloud-init ones of `guestinfo.*`, are refused. Set while the VM runs; many settings act at the next start. Unset leaves all as they are.",
-			stringvalidator.LengthBetween(1, 255), notReserved{}),
+		"extra_config": extra,
 		"custom_attributes": pairs("Custom attributes of the VM, by name; one that vCenter does not know yet is made for VMs. One that is taken out here is cleared, others are left alone. Changed in place. A stand-alone ESXi host has none, and the plan refuses them. Unset leaves all as they are.",
 			stringvalidator.LengthBetween(1, 80)),
 		"boot_order": textList("What the firmware tries, in order: keys of `disks`, keys of `networks`, and `cdrom`. A key of both means the disk. Default: the firmware's own order. Changed in place, for the next boot.",
