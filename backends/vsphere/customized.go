@@ -43,7 +43,17 @@ func (b *Backend) customized(ctx context.Context, m *machine, since time.Time) (
 	case gone != "" || len(vms) == 0:
 		return false, missing(m.id()).err
 	}
-	if guest := vms[0].Guest; guest != nil && guest.CustomizationInfo != nil {
+	done, err := b.customizationEnd(ctx, m, since, vms[0].Guest)
+	if err == nil && !done && vms[0].Runtime.PowerState == types.VirtualMachinePowerStatePoweredOff {
+		e := backends.Errorf(backends.Precondition, "", "", "the VM was powered off before its guest had been customized")
+		return false, e.Advise("See the guest's console for why, and start the VM again. VMware Tools must be installed in the image for a customization.")
+	}
+	return done, err
+}
+
+// customizationEnd looks for how the customization ended in what the guest tells of it.
+func (b *Backend) customizationEnd(ctx context.Context, m *machine, since time.Time, guest *types.GuestInfo) (bool, error) {
+	if guest != nil && guest.CustomizationInfo != nil {
 		switch info := guest.CustomizationInfo; types.GuestInfoCustomizationStatus(info.CustomizationStatus) {
 		case types.GuestInfoCustomizationStatusTOOLSDEPLOYPKG_SUCCEEDED:
 			return true, nil
