@@ -36,6 +36,9 @@ func ofStatus(status int) backends.Code {
 }
 
 func remedyOf(status int) string {
+	if status == http.StatusUnauthorized {
+		return checkCredentials
+	}
 	switch ofStatus(status) { //nolint:exhaustive // the others speak for themselves
 	case backends.Auth:
 		return grant
