@@ -29,6 +29,16 @@ type seeding struct {
 	devices []types.BaseVirtualDeviceConfigSpec
 	// after is done once the VM is reconfigured; nil is nothing.
 	after func(context.Context) error
+	// undo is done where the VM is not reconfigured; nil is nothing.
+	undo func(ctx context.Context, cause error) error
+}
+
+// failed takes back what was done for a specification that failed, and returns the cause.
+func (s *seeding) failed(ctx context.Context, cause error) error {
+	if s.undo == nil {
+		return cause
+	}
+	return s.undo(ctx, cause)
 }
 
 // datasourceOf is how a guest is to get what spec tells it, "" for nothing to tell. What cloud-init can do it

@@ -10,6 +10,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/datastore"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
@@ -32,8 +33,9 @@ func (b *Backend) seedMedium(ctx context.Context, m *machine, now, had *seedMark
 		return nil
 	}
 	if err := b.putFile(ctx, file, iso); err != nil {
-		return blame(err, "cloud_init")
+		return blame(b.dropFile(ctx, now.ISO, err), "cloud_init")
 	}
+	s.undo = func(ctx context.Context, cause error) error { return b.takeSeedBack(ctx, m.id(), now.ISO, cause) }
 	s.devices = append(s.devices, m.seedDrive(now, had)...)
 	if had != nil && had.ISO != "" {
 		s.after = func(ctx context.Context) error { return b.removeFile(ctx, had.ISO) }
@@ -127,6 +129,28 @@ func (b *Backend) removeSeed(ctx context.Context, m *machine) error {
 		return nil
 	}
 	return err
+}
+
+// takeSeedBack removes a seed's medium after a failure, since nobody else would. It stays where the VM has it in a drive all the same, or may
+// get it there: the answer was lost.
+func (b *Backend) takeSeedBack(ctx context.Context, id backends.ID, iso string, cause error) error {
+	if backends.CodeOf(cause) == backends.Transient {
+		return cause
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
+	defer cancel()
+	m, err := b.machine(look, id, "read")
+	switch {
+	case err != nil && backends.CodeOf(err) != backends.NotFound,
+		err == nil && (m.Config == nil || m.seedDevice(iso) != 0):
+		return cause
+	}
+	return b.dropFile(ctx, iso, cause)
+}
+
+// dropFile removes a file that a failed operation left, and returns the cause of the failure.
+func (b *Backend) dropFile(ctx context.Context, file string, cause error) error {
+	return datastore.Undo(ctx, cause, `the file "`+file+`"`, func(ctx context.Context) error { return b.removeFile(ctx, file) })
 }
 
 // putFile writes a small file to a datastore.
