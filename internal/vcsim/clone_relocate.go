@@ -61,7 +61,9 @@ func (j *job) relocate(vm *simulator.VirtualMachine, spec *types.VirtualMachineR
 		}
 	}
 	j.refreshLayout(vm)
-	post(j.Context, &types.VmMigratedEvent{VmEvent: vmEvent(j.Context, vm), SourceHost: *e.Host})
+	post(j.Context, &types.VmMigratedEvent{
+		VmEvent: vmEvent(j.Context, vm), SourceHost: *e.Host, SourceDatastore: e.Ds, SourceDatacenter: e.Datacenter,
+	})
 	return nil
 }
 

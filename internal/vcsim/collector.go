@@ -62,7 +62,7 @@ func (n *narrowed) RemoveObject(ctx *simulator.Context, ref types.ManagedObjectR
 }
 
 // PropertyCollector answers those calls to a property collector that concern
-// waiting. It needs no lock, as the simulator's does not.
+// waiting, or read machines. It needs no lock, as the simulator's does not.
 type PropertyCollector struct {
 	*simulator.PropertyCollector
 
@@ -73,6 +73,14 @@ type PropertyCollector struct {
 // Dispatch answers the call.
 func (p *PropertyCollector) Dispatch(ctx *simulator.Context, body any) soap.HasFault {
 	switch q := body.(type) {
+	case *types.RetrievePropertiesEx:
+		defer p.server.walk(q.SpecSet)()
+
+		return p.RetrievePropertiesEx(ctx, q)
+	case *types.RetrieveProperties:
+		defer p.server.walk(q.SpecSet)()
+
+		return p.RetrieveProperties(ctx, q)
 	case *types.WaitForUpdatesEx:
 		if q.Version != "" {
 			p.server.narrow(ctx, p.PropertyCollector)
@@ -102,7 +110,7 @@ func (p *PropertyCollector) Dispatch(ctx *simulator.Context, body any) soap.HasF
 // where the simulator's does.
 func (s *Server) collector(ctx *simulator.Context, m *simulator.Method) mo.Reference {
 	switch m.Name {
-	case "WaitForUpdatesEx", "CreateFilter", "DestroyPropertyCollector":
+	case "WaitForUpdatesEx", "CreateFilter", "DestroyPropertyCollector", "RetrievePropertiesEx", "RetrieveProperties":
 	default:
 		return nil
 	}
@@ -113,6 +121,24 @@ func (s *Server) collector(ctx *simulator.Context, m *simulator.Method) mo.Refer
 	}
 
 	return &PropertyCollector{PropertyCollector: pc, server: s, method: m.Name}
+}
+
+// walk keeps tasks from their work while machines are read, or a read leads from
+// object to object: the simulator lists and finds a machine before it has made
+// it, without its lock, and walks without locks. A read of other objects that it
+// names needs no more than their locks. The function that walk returns ends it.
+func (s *Server) walk(sets []types.PropertyFilterSpec) func() {
+	for _, set := range sets {
+		for _, o := range set.ObjectSet {
+			if len(o.SelectSet) > 0 || o.Obj.Type == "VirtualMachine" {
+				s.jobs.work.RLock()
+
+				return s.jobs.work.RUnlock
+			}
+		}
+	}
+
+	return func() {}
 }
 
 // narrow lets only changes of objects that the collector has filters for reach

@@ -117,5 +117,7 @@
 //
 // govmomi's simulator keeps the delay of tasks, the status of the next answer
 // and the leases of transfers in variables of its package; none is set here.
-// The templates of hosts are, so that servers are built one after the other.
+// The templates of hosts are, so that servers are built one after the other. It
+// writes to the standard logger, which leaves out what is in order once a server
+// was made. An answer that panics ends the process.
 package vcsim

@@ -68,6 +68,8 @@ func generic(path string) string { return identifier.ReplaceAllString(path, "{id
 // answer is the front of the server: it counts, delays and breaks what clients
 // ask, and hands on the rest.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	defer loud()
+
 	sent := &countingReader{ReadCloser: r.Body, traffic: &s.traffic}
 	r.Body = sent
 

@@ -2,6 +2,7 @@ package vcsim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
@@ -87,9 +88,29 @@ func (e *estate) distributedSwitch(folder *object.Folder, hosts []*object.HostSy
 		return nil, err
 	}
 
-	_, err = e.wait(task)
+	if _, err = e.wait(task); err != nil {
+		return nil, err
+	}
 
-	return dvs, err
+	return dvs, e.uplinks(ref)
+}
+
+// uplinks tells the switch which port group is that of its own links, as vCenter does.
+func (e *estate) uplinks(ref types.ManagedObjectReference) error {
+	dvs, ok := e.server.Registry().Get(ref).(*simulator.DistributedVirtualSwitch)
+	if !ok {
+		return fmt.Errorf("%s is no switch", ref)
+	}
+
+	for _, group := range dvs.Portgroup {
+		if strings.Contains(e.server.roster.name(group), "-DVUplinks") {
+			dvs.Config.GetDVSConfigInfo().UplinkPortgroup = []types.ManagedObjectReference{group}
+
+			return nil
+		}
+	}
+
+	return fmt.Errorf("the switch %s has no uplinks", dvs.Name)
 }
 
 // opaqueNetwork makes an NSX segment, which is a port group of the switch with

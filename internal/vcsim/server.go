@@ -70,6 +70,8 @@ var building sync.Mutex
 func New(o Options) (*Server, error) {
 	o = o.withDefaults()
 
+	silence()
+
 	s := &Server{
 		options:  o,
 		machines: make(map[types.ManagedObjectReference]*machine),

@@ -91,7 +91,7 @@ func TestESXi(t *testing.T) {
 	}
 
 	f := find.NewFinder(c.Client)
-	if l, err := f.NetworkList(t.Context(), "/ha-datacenter/network/*"); err != nil || len(l) != 2 {
+	if l, err := f.NetworkList(t.Context(), "/ha-datacenter/network/*"); err != nil || len(l) != 4 {
 		t.Errorf("networks: %v, %v", l, err)
 	}
 

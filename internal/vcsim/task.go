@@ -18,7 +18,7 @@ import (
 
 // jobs are the tasks of a server that run, and what they hold.
 type jobs struct {
-	work    sync.Mutex // held while a task does its work
+	work    sync.RWMutex // held while a task does its work; shared by those who walk through the inventory
 	mu      sync.Mutex
 	running map[types.ManagedObjectReference]*job                         // by task
 	holders map[types.ManagedObjectReference]types.ManagedObjectReference // task by what it holds
@@ -97,11 +97,15 @@ const (
 // reported and it can be canceled without a trace; then run does the work with
 // the entity's lock held.
 func (s *Server) start(ctx *simulator.Context, entity types.ManagedObjectReference, method string, kind taskKind, run func(*job) (types.AnyType, types.BaseMethodFault)) soap.HasFault {
+	answer := taskAnswers[method]
+	if answer == nil {
+		return refusal(&types.MethodNotFound{Receiver: entity, Method: method})
+	}
 	ref, fault := s.begin(ctx, entity, method, kind, run)
 	if fault != nil {
 		return refusal(fault)
 	}
-	return taskAnswers[method](ref)
+	return answer(ref)
 }
 
 // begin is start for a caller that answers by itself.

@@ -1,6 +1,7 @@
 package vcsim
 
 import (
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -32,6 +33,7 @@ func vmEvent(ctx *simulator.Context, vm *simulator.VirtualMachine) types.VmEvent
 			}
 		}
 	}
+	e.Ds = homeEvent(ctx, vm)
 	for p := vm.Parent; p != nil; {
 		entity, ok := ctx.Map.Get(*p).(mo.Entity)
 		if !ok {
@@ -47,6 +49,20 @@ func vmEvent(ctx *simulator.Context, vm *simulator.VirtualMachine) types.VmEvent
 		e.UserName = ctx.Session.UserName
 	}
 	return e
+}
+
+// homeEvent returns the datastore that holds the machine's own files.
+func homeEvent(ctx *simulator.Context, vm *simulator.VirtualMachine) *types.DatastoreEventArgument {
+	var home object.DatastorePath
+	if vm.Config == nil || !home.FromString(vm.Config.Files.VmPathName) {
+		return nil
+	}
+	for _, ref := range vm.Datastore {
+		if ds, ok := ctx.Map.Get(ref).(*simulator.Datastore); ok && ds.Name == home.Datastore {
+			return &types.DatastoreEventArgument{EntityEventArgument: types.EntityEventArgument{Name: ds.Name}, Datastore: ref}
+		}
+	}
+	return nil
 }
 
 // datacenterOf returns the datacenter that an object is in.
