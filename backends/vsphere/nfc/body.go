@@ -6,6 +6,7 @@ import (
 	"hash"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // Body is what a request sends: it counts and hashes what is read, remembers why reading failed, and is not
@@ -13,6 +14,7 @@ import (
 type Body struct {
 	source io.Closer
 	sent   func(n int64)
+	ending atomic.Bool // the source is closed because nobody wants the rest
 
 	mu   sync.Mutex
 	r    io.Reader
@@ -41,7 +43,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.n += int64(n)
 	b.sha1.Write(p[:n]) //nolint:errcheck // never fails
-	b.err = err
+	if err == io.EOF || !b.ending.Load() {
+		b.err = err
+	}
 	if b.sent != nil {
 		b.sent(b.n)
 	}
@@ -52,8 +56,9 @@ func (b *Body) Read(p []byte) (int, error) {
 func (b *Body) Close() error { return nil }
 
 // End closes the source, waits until nobody reads any more, and returns how much was read and why that ended; io.EOF is
-// that all was read.
+// that all was read, nil that the rest was not wanted.
 func (b *Body) End() (int64, error) {
+	b.ending.Store(true)
 	_ = b.source.Close() // it was read to its end, or is given up
 	b.mu.Lock()
 	defer b.mu.Unlock()
