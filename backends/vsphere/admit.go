@@ -2,8 +2,10 @@ package vsphere
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -11,12 +13,12 @@ import (
 )
 
 // admit checks that changes can be made at all, before any of them is.
-func (e *edit) admit(r backends.Reconfiguration, changes []backends.Change) error {
+func (e *edit) admit(ctx context.Context, r backends.Reconfiguration, changes []backends.Change) error {
 	cat := e.catalogue()
 	if err := backends.Vet(cat, e.from, e.to, r.Changes, "change", e.m.object()); err != nil {
 		return err
 	}
-	if err := e.admitFrozen(cat, changes); err != nil {
+	if err := e.admitFrozen(ctx, cat, changes); err != nil {
 		return err
 	}
 	if e.to.Name != e.from.Name {
@@ -48,13 +50,35 @@ func (e *edit) admit(r backends.Reconfiguration, changes []backends.Change) erro
 }
 
 // admitFrozen refuses what snapshots are in the way of.
-func (e *edit) admitFrozen(cat backends.Catalogue, changes []backends.Change) error {
+func (e *edit) admitFrozen(ctx context.Context, cat backends.Catalogue, changes []backends.Change) error {
 	i := slices.IndexFunc(changes, func(c backends.Change) bool { return cat.FrozenBy(c) != "" })
 	if i < 0 || e.m.Snapshot == nil || len(e.m.Snapshot.RootSnapshotList) == 0 {
 		return nil
 	}
 	return backends.Errorf(backends.Precondition, "", "", "to %s is not possible while the VM has %s: %s", changes[i], e.m.heldBy(), cat.FrozenBy(changes[i])).
-		At(changes[i].Path).Advise("Delete them first.")
+		At(changes[i].Path).Advise("Delete them first.%s", e.tellClones(ctx))
+}
+
+// tellClones is a sentence on which linked clones need the VM's disks, "" where there are none or they cannot be read.
+func (e *edit) tellClones(ctx context.Context) string {
+	bases := slices.DeleteFunc(e.m.snapshots(), func(s *snapshot) bool { return !s.base() })
+	if len(bases) == 0 {
+		return ""
+	}
+	files, err := e.frozenFiles(ctx, bases)
+	if err != nil {
+		return ""
+	}
+	users, err := e.sharersSince(ctx, e.m, time.Now())
+	if err != nil {
+		return ""
+	}
+	names := namesOf(files, users)
+	if len(names) == 0 {
+		return fmt.Sprintf(" No linked clone is left that can be seen: what remains is the snapshot %q, to be deleted in the vSphere client.", bases[0].Name)
+	}
+	slices.Sort(names)
+	return fmt.Sprintf(" The linked clones are %s.", strings.Join(slices.Compact(names), ", "))
 }
 
 // heldBy says in words what needs the VM's disks as they were. Those of its snapshots that users do not see are there for linked clones.

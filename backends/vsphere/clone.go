@@ -154,7 +154,8 @@ func (b *Backend) copy(ctx context.Context, src *source, want *backends.VMSpec, 
 	return b.afterwards(ctx, want, bld, err)
 }
 
-// cloneSpec is what CloneVM_Task takes.
+// cloneSpec is what CloneVM_Task takes. Changes of devices are in its config: those in its location may name the network of an
+// interface or the policy of a disk, and vSphere ignores all others (VirtualMachineRelocateSpec.deviceChange).
 func (s *source) cloneSpec(want *backends.VMSpec, bld *build, as cloneAs) types.VirtualMachineCloneSpec {
 	spec := types.VirtualMachineCloneSpec{Config: &bld.spec, Snapshot: s.snapshot}
 	spec.Location.Pool, spec.Location.Datastore = &bld.place.Pool.Ref, &bld.home.Ref

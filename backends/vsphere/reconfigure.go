@@ -65,7 +65,7 @@ func (b *Backend) reconfigureOnce(ctx context.Context, m *machine, r backends.Re
 	if err != nil {
 		return err
 	}
-	if err := e.admit(r, changes); err != nil {
+	if err := e.admit(ctx, r, changes); err != nil {
 		return err
 	}
 	if len(changes) == 0 {

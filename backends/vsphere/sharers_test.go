@@ -109,3 +109,27 @@ func TestADiskThatAnotherVMHas(t *testing.T) {
 		t.Error("the file is left")
 	}
 }
+
+// TestFrozenByLinkedClones: what linked clones are in the way of is refused with their names, not with a snapshot that users do not see.
+func TestFrozenByLinkedClones(t *testing.T) {
+	r := newRig(t, vcsim.Options{})
+	spec := r.spec("web")
+	id := r.create(spec)
+	clone := r.clonesOf(id, "first", true)
+	grown := disksOf(spec, map[string]backends.Disk{"root": spec.Disks["root"], "data": {SizeGiB: new(int64(2))}})
+	err := r.try(id, grown, backends.Cold)
+	r.refused(err, backends.Precondition, `disks["data"].size_gib`)
+	var e *backends.Error
+	if !errors.As(err, &e) || strings.Contains(err.Error(), baseName) || !strings.Contains(e.Remedy, `"first"`) {
+		t.Errorf("the refusal is %v, the remedy %q", err, e.Remedy)
+	}
+	if err := r.sim.DestroyVM("first"); err != nil { // by hand, so that the snapshot stays
+		t.Fatal(err)
+	}
+	err = r.try(id, grown, backends.Cold)
+	r.refused(err, backends.Precondition, `disks["data"].size_gib`)
+	if !errors.As(err, &e) || !strings.Contains(e.Remedy, baseName) || strings.Contains(e.Remedy, `"first"`) {
+		t.Errorf("without clones the remedy is %q", e.Remedy)
+	}
+	wantCode(t, r.DeleteVM(r.ctx, clone, backends.DeleteOptions{}), backends.NotFound)
+}
