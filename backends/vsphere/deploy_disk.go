@@ -73,7 +73,7 @@ func withImage(spec *backends.VMSpec, from origin) (*backends.VMSpec, error) {
 	case root.Volume != nil:
 		return nil, backends.Errorf(backends.Invalid, "", "", "the disk receives the image, so it cannot be an existing one").At(path.Attr("volume"))
 	case root.SizeGiB == nil:
-		root.SizeGiB = new(max((from.SizeBytes+gib-1)/gib, 1))
+		root.SizeGiB = &least
 	case *root.SizeGiB < least:
 		return nil, backends.Errorf(backends.Invalid, "", "", "%d GiB is too small: the image has %d GiB", *root.SizeGiB, least).At(path.Attr("size_gib"))
 	}
