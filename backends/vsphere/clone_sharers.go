@@ -122,7 +122,7 @@ func (b *Backend) frozenFiles(ctx context.Context, list []*snapshot) ([]string, 
 	}
 	var snaps []mo.VirtualMachineSnapshot
 	if err := property.DefaultCollector(b.conn.VIM()).Retrieve(ctx, refs, []string{"config.hardware.device"}, &snaps); err != nil {
-		return nil, fault.Wrap(err, "read snapshots", "")
+		return nil, fault.WrapBulk(err, "read snapshots", "")
 	}
 	var files []string
 	for _, s := range snaps {

@@ -2,10 +2,7 @@ package vsphere
 
 import (
 	"context"
-	"slices"
 
-	"github.com/vmware/govmomi/fault"
-	"github.com/vmware/govmomi/property"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -35,11 +32,11 @@ func (b *Backend) GetVMs(ctx context.Context, ids []backends.ID, aspects backend
 	}
 	got, err := b.machines(ctx, ids, paths)
 	if err != nil {
-		return nil, backends.Wrap(err, "read VMs", "")
+		return nil, err
 	}
 	if aspects&backends.AspectConfig != 0 {
 		if err := b.addTags(ctx, got); err != nil {
-			return nil, backends.Wrap(err, "read the tags of VMs", "")
+			return nil, classify.WrapBulk(err, "read the tags of VMs", "")
 		}
 	}
 	results := make(map[backends.ID]backends.Result, len(got))
@@ -77,37 +74,35 @@ func (b *Backend) addTags(ctx context.Context, got map[backends.ID]read) error {
 	return b.readPolicies(ctx, ms)
 }
 
-// machines reads properties of VMs, in pages. Each id has an entry in the result.
+// machines reads properties of VMs, in pages. Each id has an entry in the result. Its own error is never NotFound, which
+// would take all of them for gone.
 func (b *Backend) machines(ctx context.Context, ids []backends.ID, paths []string) (map[backends.ID]read, error) {
+	answers, err := b.ask(ctx, objects(ids, paths), pageSize)
+	if err != nil {
+		return nil, backends.Wrap(err, "read VMs", "")
+	}
+	vms := make([]mo.VirtualMachine, len(answers))
+	for i, a := range answers {
+		vms[i] = a.vm
+	}
+	index, err := b.inv.Knowing(ctx, places(vms))
+	if err != nil {
+		return nil, classify.WrapBulk(err, "read VMs", "")
+	}
 	got := make(map[backends.ID]read, len(ids))
-	left := slices.Clone(ids)
-	slices.Sort(left)
-	left = slices.Compact(left)
-	for len(left) > 0 {
-		vms, gone, err := b.retrieve(ctx, left, paths)
-		if err != nil {
-			return nil, classify.Wrap(err, "read VMs", "")
+	for _, a := range answers {
+		m, err := describe(a.vm, index)
+		if a.err != nil {
+			err = a.err
 		}
-		if gone != "" {
-			// vSphere fails the whole call for one VM that does not exist.
-			got[gone] = missing(gone)
-			left = slices.DeleteFunc(left, func(id backends.ID) bool { return id == gone })
-			continue
-		}
-		index, err := b.inv.Knowing(ctx, places(vms))
-		if err != nil {
-			return nil, err
-		}
-		for _, vm := range vms {
-			m, err := describe(vm, index)
+		if backends.CodeOf(err) != backends.NotFound {
 			got[m.id()] = read{machine: m, err: err}
 		}
-		for _, id := range left { // vSphere leaves out what vanished while it answered
-			if _, ok := got[id]; !ok {
-				got[id] = missing(id)
-			}
+	}
+	for _, id := range ids {
+		if _, ok := got[id]; !ok {
+			got[id] = missing(id)
 		}
-		break
 	}
 	return got, nil
 }
@@ -133,18 +128,26 @@ func missing(id backends.ID) read {
 	return read{err: backends.Errorf(backends.NotFound, "read", backends.VMObject(string(id)), "vSphere has no VM with this id")}
 }
 
-// retrieve asks once. gone is an id that does not exist, and then nothing else is answered.
+// retrieve reads properties of VMs that have to be there. gone is an id that does not exist, and then nothing else is answered.
 func (b *Backend) retrieve(ctx context.Context, ids []backends.ID, paths []string) (vms []mo.VirtualMachine, gone backends.ID, err error) {
-	spec := types.PropertyFilterSpec{PropSet: []types.PropertySpec{{Type: "VirtualMachine", PathSet: paths}}}
+	answers, err := b.ask(ctx, objects(ids, paths), pageSize)
+	if err != nil {
+		return nil, "", err
+	}
+	there := map[backends.ID]bool{}
+	for _, a := range answers {
+		if a.err != nil && backends.CodeOf(a.err) != backends.NotFound {
+			return nil, "", a.err
+		}
+		there[backends.ID(a.vm.Self.Value)] = a.err == nil
+		vms = append(vms, a.vm)
+	}
 	for _, id := range ids {
-		spec.ObjectSet = append(spec.ObjectSet, types.ObjectSpec{Obj: reference(id)})
+		if !there[id] {
+			return nil, id, nil
+		}
 	}
-	vms, err = b.collect(ctx, spec)
-	var none *types.ManagedObjectNotFound
-	if _, is := fault.As(err, &none); is && slices.Contains(ids, backends.ID(none.Obj.Value)) {
-		return nil, backends.ID(none.Obj.Value), nil
-	}
-	return vms, "", err
+	return vms, "", nil
 }
 
 // collect runs one traversal of the property collector, page by page.
@@ -152,12 +155,17 @@ func (b *Backend) collect(ctx context.Context, spec types.PropertyFilterSpec) ([
 	return b.collectPaged(ctx, spec, pageSize)
 }
 
+// collectPaged leaves out VMs that vanish meanwhile. Those of which the account may not see everything lack what it may not see.
 func (b *Backend) collectPaged(ctx context.Context, spec types.PropertyFilterSpec, page int32) ([]mo.VirtualMachine, error) {
-	res, err := property.DefaultCollector(b.conn.VIM()).RetrieveProperties(ctx,
-		types.RetrieveProperties{SpecSet: []types.PropertyFilterSpec{spec}}, page)
+	answers, err := b.ask(ctx, spec, page)
 	if err != nil {
 		return nil, err
 	}
-	var vms []mo.VirtualMachine
-	return vms, mo.LoadObjectContent(res.Returnval, &vms)
+	vms := make([]mo.VirtualMachine, 0, len(answers))
+	for _, a := range answers {
+		if backends.CodeOf(a.err) != backends.NotFound {
+			vms = append(vms, a.vm)
+		}
+	}
+	return vms, nil
 }

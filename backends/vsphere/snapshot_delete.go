@@ -12,6 +12,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 )
 
 // onSnapshot reads a VM and finds a snapshot of it. The operation that it returns names the snapshot.
@@ -49,7 +50,7 @@ func (b *Backend) removeSnapshot(ctx context.Context, m *machine, ref types.Mana
 		}
 		return object.NewTask(b.conn.VIM(), res.Returnval), nil
 	})
-	if backends.CodeOf(err) == backends.NotFound {
+	if fault.Gone(err, ref) {
 		// The VM was there: somebody else removed the snapshot a moment ago.
 		return backends.Errorf(backends.NotFound, op, m.object(), "the VM has no snapshot with the id %q", ref.Value)
 	}

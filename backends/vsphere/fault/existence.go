@@ -14,7 +14,7 @@ func existence(f types.BaseMethodFault) (verdict, bool) {
 	switch f := f.(type) {
 	case *types.ManagedObjectNotFound:
 		v.text = inWords(f.Obj, nil) + " does not exist, or not any more"
-		v.machine = f.Obj.Type == "VirtualMachine" || f.Obj.Type == "VirtualMachineSnapshot"
+		v.machine = f.Obj.Type == "VirtualMachine"
 	case *types.FileNotFound:
 		v.text = "there is no file" + quoted(f.File)
 	case *types.NotFound, *types.KeyNotFound, *types.GuestProcessNotFound, *types.GuestRegistryValueNotFound:

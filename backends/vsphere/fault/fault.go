@@ -10,6 +10,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/task"
@@ -38,6 +39,27 @@ func Wrap(err error, op, object string) error {
 	return &backends.Error{Code: v.code, Op: op, Object: object, Remedy: v.remedy, Err: &said{text: v.text, err: err}}
 }
 
+// WrapBulk is Wrap for a call about many objects. Its error is never NotFound, which everybody who waits for it would take
+// for the end of his own, but Transient: what is asked for was there a moment ago.
+func WrapBulk(err error, op, object string) error {
+	err = Wrap(err, op, object)
+	var done *backends.Error
+	if !errors.As(err, &done) || done.Code != backends.NotFound {
+		return err
+	}
+	c := *done
+	c.Code = backends.Transient
+	return &c
+}
+
+// Gone reports whether err says that the object does not exist.
+func Gone(err error, ref types.ManagedObjectReference) bool {
+	return slices.ContainsFunc(chain(err), func(l link) bool {
+		f, ok := l.fault.(*types.ManagedObjectNotFound)
+		return ok && f.Obj == ref
+	})
+}
+
 // Code returns the code that Wrap gives err, "" for nil.
 func Code(err error) backends.Code { return backends.CodeOf(Wrap(err, "", "")) }
 
@@ -54,7 +76,7 @@ type verdict struct {
 	code    backends.Code
 	text    string // in plain words
 	remedy  string
-	machine bool // NotFound is about a VM, or a snapshot of one
+	machine bool // NotFound is about a VM
 }
 
 // said is an error in plain words, which still wraps what vSphere answered.

@@ -194,7 +194,7 @@ func TestOnlyAVMThatIsGoneIsNotFound(t *testing.T) {
 		code  backends.Code
 	}{
 		{&types.ManagedObjectNotFound{Obj: vm}, backends.NotFound},
-		{&types.ManagedObjectNotFound{Obj: types.ManagedObjectReference{Type: "VirtualMachineSnapshot", Value: "s"}}, backends.NotFound},
+		{&types.ManagedObjectNotFound{Obj: types.ManagedObjectReference{Type: "VirtualMachineSnapshot", Value: "s"}}, backends.Precondition},
 		{&types.ManagedObjectNotFound{Obj: host}, backends.Precondition},
 		{&types.FileNotFound{}, backends.Precondition},
 		{&types.NotFound{}, backends.Precondition},
