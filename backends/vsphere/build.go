@@ -51,6 +51,11 @@ func (b *Backend) buildConfig(ctx context.Context, place inventory.Place, spec *
 	if err := e.build(ctx); err != nil {
 		return nil, err
 	}
+	if guest := e.guestID(); guest != "" && datasourceOf(spec) == fromCustomization {
+		if err := checkFamily(guest, *spec.Customization); err != nil {
+			return nil, err
+		}
+	}
 	bld := &build{spec: e.spec, place: place, mark: e.mark, datastores: e.datastores, blames: e.blames, boot: e.boot}
 	if err := e.settleHome(ctx, bld); err != nil {
 		return nil, err
@@ -58,6 +63,14 @@ func (b *Backend) buildConfig(ctx context.Context, place inventory.Place, spec *
 	bld.spec.InstanceUuid = uuid
 	bld.mark.Partial = bld.unfinished(b, spec) || base != nil
 	return bld, bld.sign()
+}
+
+// guestID is vSphere's name for the guest operating system of the VM in the making, "" where vSphere chooses.
+func (e *edit) guestID() string {
+	if e.spec.GuestId == "" && e.m != nil {
+		return e.m.Config.GuestId
+	}
+	return e.spec.GuestId
 }
 
 // onto makes the edit one of the source of a clone.

@@ -44,15 +44,12 @@ func (m *machine) customizationSpec(spec *backends.VMSpec, macs map[string]strin
 	if c.Hostname == "" {
 		c.Hostname = cloudinit.Hostname(spec.Name)
 	}
-	windows := strings.HasPrefix(m.Config.GuestId, "win")
+	windows := isWindows(m.Config.GuestId)
 	out := &types.CustomizationSpec{}
+	if err := checkFamily(m.Config.GuestId, c); err != nil {
+		return nil, err
+	}
 	switch {
-	case windows && c.Windows == nil:
-		return nil, backends.Errorf(backends.Invalid, "", "", "the guest operating system is %s, which is customized by sysprep", m.Config.GuestId).
-			At("customization.windows").Advise("Set customization.windows, {} for its defaults.")
-	case !windows && c.Windows != nil:
-		return nil, backends.Errorf(backends.Invalid, "", "", "the guest operating system is %s, and sysprep exists on Windows only", m.Config.GuestId).
-			At("customization.windows").Advise("Remove customization.windows, or set guest_os to what the guest is.")
 	case windows:
 		prep, err := sysprep(c)
 		if err != nil {
@@ -83,6 +80,21 @@ func (m *machine) customizationSpec(spec *backends.VMSpec, macs map[string]strin
 		out.NicSettingMap = append(out.NicSettingMap, types.CustomizationAdapterMapping{MacAddress: macs[key], Adapter: adapter})
 	}
 	return out, nil
+}
+
+func isWindows(guestID string) bool { return strings.HasPrefix(guestID, "win") }
+
+// checkFamily refuses what customizes another family of guests than the one that there is.
+func checkFamily(guestID string, c backends.Customization) error {
+	switch windows := isWindows(guestID); {
+	case windows && c.Windows == nil:
+		return backends.Errorf(backends.Invalid, "", "", "the guest operating system is %s, which is customized by sysprep", guestID).
+			At("customization.windows").Advise("Set customization.windows, {} for its defaults.")
+	case !windows && c.Windows != nil:
+		return backends.Errorf(backends.Invalid, "", "", "the guest operating system is %s, and sysprep exists on Windows only", guestID).
+			At("customization.windows").Advise("Remove customization.windows, or set guest_os to what the guest is.")
+	}
+	return nil
 }
 
 func linuxPrep(c backends.Customization, dns *backends.DNS) *types.CustomizationLinuxPrep {

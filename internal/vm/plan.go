@@ -61,6 +61,7 @@ func (r *Resource) planCreation(ctx context.Context, c coder, req resource.Modif
 	from := r.lookUp(ctx, r.origin.ancestor(req.Config.Raw))
 	checkNewDisks(c.diags, asked, spec, req.Config.Raw, from)
 	r.checkLinked(ctx, c.diags, info.Catalogue, asked, spec, from)
+	checkFamily(c.diags, info.Backend, spec, from)
 	if !c.diags.HasError() {
 		r.checkInventory(ctx, c.diags, asked, spec, from)
 		r.checkPlace(ctx, c.diags, spec.Placement)
