@@ -106,10 +106,13 @@ func (v *Inventory) StrangeSnapshots(ctx context.Context, id backends.ID) []back
 func (v *Inventory) Volume(ctx context.Context, id string) (disk *backends.Volume, missing bool) {
 	disk, ok := ask(ctx, v, v.volumes.of(id), func(b backends.Backend, ctx context.Context) (*backends.Volume, error) {
 		d, err := b.GetDisk(ctx, id)
-		if errors.Is(err, backends.ErrNotFound) {
+		switch {
+		case errors.Is(err, backends.ErrNotFound):
 			return nil, nil //nolint:nilnil // what is missing is an answer
+		case err != nil:
+			return nil, err
 		}
-		return &d, err
+		return &d, nil
 	})
 	return disk, ok && disk == nil
 }
