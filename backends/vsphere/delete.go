@@ -65,14 +65,12 @@ func (d *deletion) plan(ctx context.Context, opts backends.DeleteOptions) error 
 		}
 		d.kept[key] = disk
 	}
-	if k := d.m.mark; k != nil {
-		for key, disk := range disks {
-			switch {
-			case k.Disks[key].Volume != "":
-				d.kept[key], d.volumes[key] = disk, disk
-			case k.Disks[key].Keep:
-				d.kept[key] = disk
-			}
+	for key, disk := range disks {
+		switch k := d.m.markOf(key, disk); {
+		case k.Volume != "":
+			d.kept[key], d.volumes[key] = disk, disk
+		case k.Keep:
+			d.kept[key] = disk
 		}
 	}
 	return d.needed(ctx)

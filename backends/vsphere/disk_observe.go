@@ -8,6 +8,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/datastore"
 )
 
 // diskDevices are the VM's disks by key: that of the mark, else the slot's name ("scsi0-1").
@@ -51,11 +52,25 @@ func (m *machine) observeDisks() (map[string]backends.Disk, map[string]backends.
 	return disks, status
 }
 
-func (m *machine) observeDisk(key string, device *types.VirtualDisk) (backends.Disk, backends.DiskStatus) {
-	var k diskMark
+// markOf is what is known of a disk beyond what vSphere tells.
+func (m *machine) markOf(key string, device *types.VirtualDisk) diskMark {
 	if m.mark != nil {
-		k = m.mark.Disks[key]
+		if k, known := m.mark.Disks[key]; known {
+			return k
+		}
 	}
+	k := diskMark{Device: device.Key}
+	if at, ok := slotOf(m.devices(), device); ok {
+		k.Slot = at.String()
+	}
+	if file := ownFile(flatBacking(device)); ourVolume(file) {
+		k.Volume = file
+	}
+	return k
+}
+
+func (m *machine) observeDisk(key string, device *types.VirtualDisk) (backends.Disk, backends.DiskStatus) {
+	k := m.markOf(key, device)
 	bytes := diskBytes(device)
 	d := backends.Disk{
 		SizeGiB: new(max(bytes/gib, 1)), Format: new("vmdk"), KeepOnDestroy: new(k.Keep),
@@ -123,6 +138,13 @@ func ownFile(b *types.VirtualDiskFlatVer2BackingInfo) string {
 		file = p.FileName
 	}
 	return file
+}
+
+// ourVolume reports whether a file lies where disks are made that are no VM's. A VM that has it attached does not own it,
+// whatever became of its mark.
+func ourVolume(file string) bool {
+	_, name, ok := datastore.Parse(file)
+	return ok && strings.HasPrefix(name, ourFolder+"/")
 }
 
 // sharedContent is the file that a disk shares content with copy-on-write: one below its layers that

@@ -24,6 +24,7 @@ func (b *Backend) finish(ctx context.Context, id backends.ID, spec *backends.VMS
 	}
 	k := bld.mark.clone()
 	k.Partial = false
+	k.belongTo(m)
 	k.resolve(m)
 	m.mark = k
 	k.identify(m.diskDevices())

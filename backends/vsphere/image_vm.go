@@ -210,7 +210,7 @@ func (a *arrival) cloneImage(ctx context.Context, from *machine, changes []types
 	k := a.mark(newInstanceUUID())
 	if from.mark != nil && changes == nil {
 		k = from.mark.clone()
-		k.VM, k.Token, k.Image, k.Fingerprint = newInstanceUUID(), "", a.spec.Kind, a.spec.Fingerprint
+		k.VM, k.Ref, k.Token, k.Image, k.Fingerprint = newInstanceUUID(), "", "", a.spec.Kind, a.spec.Fingerprint
 	} else if root := from.rootDisk(); root != nil {
 		if at, ok := slotOf(from.devices(), root); ok {
 			k.Disks = map[string]diskMark{rootKey: {Slot: at.String()}}

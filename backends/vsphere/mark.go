@@ -22,7 +22,10 @@ type mark struct {
 	Version int `json:"version"`
 	// VM is the instance UUID of the VM that the mark was written for: a clone made by hand
 	// carries a copy, which is not its own.
-	VM    string `json:"vm,omitempty"`
+	VM string `json:"vm,omitempty"`
+	// Ref is that VM's id, once it is known: vCenter changes an instance UUID that conflicts with another's, and the VM
+	// stays the same.
+	Ref   string `json:"ref,omitempty"`
 	Token string `json:"token,omitempty"` // backends.VMSpec.CreateToken
 	// Partial is set while a creation is under way.
 	Partial bool `json:"partial,omitempty"`
@@ -100,7 +103,7 @@ type placementMark struct {
 }
 
 // readMark returns the mark in a VM's extraConfig, or nil where there is none or it is another VM's.
-func readMark(extra []types.BaseOptionValue, instanceUUID string) (*mark, error) {
+func readMark(extra []types.BaseOptionValue, instanceUUID string, ref types.ManagedObjectReference) (*mark, error) {
 	text, ok := extraValue(extra, markKey)
 	if !ok || text == "" {
 		return nil, nil
@@ -112,11 +115,14 @@ func readMark(extra []types.BaseOptionValue, instanceUUID string) (*mark, error)
 	if m.Version > markVersion {
 		return nil, fmt.Errorf("extraConfig %s of the VM was written by a later version of the provider", markKey)
 	}
-	if m.VM != "" && instanceUUID != "" && m.VM != instanceUUID {
+	if m.VM != "" && instanceUUID != "" && m.VM != instanceUUID && m.Ref != ref.Value {
 		return nil, nil
 	}
 	return m, nil
 }
+
+// belongTo notes whose mark it is.
+func (m *mark) belongTo(vm *machine) { m.VM, m.Ref = vm.Config.InstanceUuid, vm.Self.Value }
 
 // option returns the mark as what ConfigSpec.ExtraConfig takes.
 func (m *mark) option() (types.BaseOptionValue, error) {

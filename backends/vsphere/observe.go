@@ -23,11 +23,11 @@ func (m *machine) observe(aspects backends.Aspects) (*backends.VM, error) {
 	vm.Config.Disks, vm.Disks = m.observeDisks()
 	vm.Config.Networks, vm.Networks = m.observeNICs()
 	vm.Config.Placement = m.observePlacement()
-	if m.mark != nil {
+	if m.mark != nil { // else what extraConfig holds may be a copy, as in a clone made by hand
 		vm.Config.CreateToken = m.mark.Token
-	}
-	if settings, ok := extraValue(m.Config.ExtraConfig, settingsKey); ok && settings != "" {
-		vm.Config.Settings = &settings
+		if settings, ok := extraValue(m.Config.ExtraConfig, settingsKey); ok && settings != "" {
+			vm.Config.Settings = &settings
+		}
 	}
 	guest := m.observeGuest(vm.Networks)
 	if aspects&backends.AspectGuest != 0 {

@@ -115,7 +115,7 @@ func describe(vm mo.VirtualMachine, index *inventory.Index) (*machine, error) {
 		return m, nil
 	}
 	var err error
-	if m.mark, err = readMark(vm.Config.ExtraConfig, vm.Config.InstanceUuid); err != nil {
+	if m.mark, err = readMark(vm.Config.ExtraConfig, vm.Config.InstanceUuid, vm.Self); err != nil {
 		return m, &backends.Error{Code: backends.Internal, Op: "read", Object: m.object(), Err: err}
 	}
 	if m.mark != nil {

@@ -109,12 +109,19 @@ func (e *edit) forgetTags(desired *backends.VMSpec) {
 // ensureMark is the VM's mark; one that was made elsewhere gets one, in which its devices have the keys under which they are observed.
 func (e *edit) ensureMark() *mark {
 	if e.m.mark != nil {
-		return e.m.mark.clone()
+		k := e.m.mark.clone()
+		k.belongTo(e.m)
+		for key, d := range e.disksOf {
+			if have := e.m.markOf(key, d); have.Volume != "" {
+				k.Disks[key] = have // also where somebody else attached it
+			}
+		}
+		return k
 	}
-	k := &mark{VM: e.m.Config.InstanceUuid, Adopted: true, Disks: map[string]diskMark{}, NICs: map[string]nicMark{}}
+	k := &mark{Adopted: true, Disks: map[string]diskMark{}, NICs: map[string]nicMark{}}
+	k.belongTo(e.m)
 	for key, d := range e.disksOf {
-		at, _ := slotOf(e.m.devices(), d)
-		k.Disks[key] = diskMark{Device: d.Key, Slot: at.String()}
+		k.Disks[key] = e.m.markOf(key, d)
 	}
 	for key, c := range e.m.nicDevices() {
 		card := c.GetVirtualEthernetCard()
