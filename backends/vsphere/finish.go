@@ -62,12 +62,12 @@ func (b *Backend) complete(ctx context.Context, m *machine, k *mark, spec *backe
 		change.BootOptions = &options
 	}
 	option, err := k.option()
-	if err != nil {
-		return err
+	if err == nil {
+		change.ExtraConfig = append(change.ExtraConfig, option)
+		err = b.reconfigure(ctx, m, "complete the configuration", change)
 	}
-	change.ExtraConfig = append(change.ExtraConfig, option)
-	if err := b.reconfigure(ctx, m, "complete the configuration", change); err != nil {
-		return err
+	if err != nil {
+		return s.failed(ctx, err)
 	}
 	if s.after != nil {
 		return s.after(ctx)

@@ -184,19 +184,18 @@ func (e *edit) carryOut(ctx context.Context, changes []backends.Change) error {
 	}
 	reseed := touchesSeed(changes) && (datasourceOf(e.to) != "" || e.mark.Seed != nil)
 	needsMACs := reseed && addsNICs(e.spec.DeviceChange)
-	var after func(context.Context) error
+	var s seeding
 	if reseed && !needsMACs {
-		s, err := e.reseed(ctx)
-		if err != nil {
+		var err error
+		if s, err = e.reseed(ctx); err != nil {
 			return err
 		}
-		after = s.after
 	}
 	if err := e.send(ctx); err != nil {
-		return err
+		return s.failed(ctx, err)
 	}
-	if after != nil {
-		if err := after(ctx); err != nil {
+	if s.after != nil {
+		if err := s.after(ctx); err != nil {
 			return err
 		}
 	}
