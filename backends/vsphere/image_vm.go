@@ -3,6 +3,8 @@ package vsphere
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/types"
@@ -10,6 +12,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/datastore"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/diskimage"
 )
 
@@ -162,6 +165,9 @@ func (a *arrival) earlier(ctx context.Context, all []*machine) (img backends.Ima
 		}
 		switch {
 		case ours && m.mark.Partial:
+			if err := a.underWay(ctx, m); err != nil {
+				return img, false, err
+			}
 			err := a.DeleteVM(ctx, m.id(), backends.DeleteOptions{})
 			if backends.CodeOf(err) == backends.NotFound {
 				err = nil
@@ -211,6 +217,7 @@ func (a *arrival) cloneImage(ctx context.Context, from *machine, changes []types
 	if from.mark != nil && changes == nil {
 		k = from.mark.clone()
 		k.VM, k.Ref, k.Token, k.Image, k.Fingerprint = newInstanceUUID(), "", "", a.spec.Kind, a.spec.Fingerprint
+		k.Seed = nil // its medium would go with the new template, and is the other's
 	} else if root := from.rootDisk(); root != nil {
 		if at, ok := slotOf(from.devices(), root); ok {
 			k.Disks = map[string]diskMark{rootKey: {Slot: at.String()}}
@@ -248,28 +255,23 @@ func (a *arrival) cloneImage(ctx context.Context, from *machine, changes []types
 	return id, nil
 }
 
+// ourOptions is how all keys of options begin that this driver writes beside those of cloud-init.
+const ourOptions = "virtrigaud."
+
 // withoutGuestData takes away what of a VM's options belongs to its own guest and caller.
 func withoutGuestData(from *machine) []types.BaseOptionValue {
 	if from.Config == nil {
 		return nil
 	}
 	var gone []types.BaseOptionValue
+	guest := cloudinit.GuestInfoKeys()
 	for _, o := range from.Config.ExtraConfig {
-		if key := o.GetOptionValue().Key; key == settingsKey || isGuestData(key) {
+		key := o.GetOptionValue().Key
+		if strings.HasPrefix(key, ourOptions) && key != markKey || slices.Contains(guest, key) {
 			gone = append(gone, &types.OptionValue{Key: key, Value: ""})
 		}
 	}
 	return gone
-}
-
-// isGuestData reports whether an option hands data to a guest's cloud-init.
-func isGuestData(key string) bool {
-	switch key {
-	case "guestinfo.metadata", "guestinfo.metadata.encoding", "guestinfo.userdata", "guestinfo.userdata.encoding",
-		"guestinfo.vendordata", "guestinfo.vendordata.encoding":
-		return true
-	}
-	return false
 }
 
 // madeBy is the VM that a task made, "" where it made none.
