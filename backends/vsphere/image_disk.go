@@ -231,6 +231,9 @@ func (a *arrival) harvest(ctx context.Context, id backends.ID, to *imageFile) er
 	}
 	return datastore.Undo(ctx, err, `the file "`+file+`"`, func(ctx context.Context) error {
 		_, name, _ := datastore.Parse(file)
+		if backends.CodeOf(err) == backends.Conflict {
+			return to.store.RemoveDisk(ctx, name) // the other file is another run's
+		}
 		return errors.Join(to.store.RemoveDisk(ctx, name), to.store.RemoveDisk(ctx, to.file))
 	})
 }
