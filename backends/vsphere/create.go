@@ -89,7 +89,8 @@ func (b *Backend) claim(ctx context.Context, place inventory.Place, spec *backen
 		return "", err
 	}
 	switch {
-	case spec.CreateToken != "" && m.beingMade():
+	case spec.CreateToken != "" && m.unnamed(),
+		spec.CreateToken != "" && m.mark != nil && m.mark.Token == spec.CreateToken && m.incomplete():
 		return "", backends.Errorf(backends.Locked, "", "", "a VM of the name, with the id %s, is still being made, as by an earlier try of the same creation", m.id()).At("name")
 	case m.mark == nil || spec.CreateToken == "" || m.mark.Token != spec.CreateToken:
 		return "", nameTaken(spec.Name, m.id(), place.Folder)
@@ -104,14 +105,19 @@ func (b *Backend) claim(ctx context.Context, place inventory.Place, spec *backen
 	return "", err
 }
 
-// beingMade reports whether vSphere still makes a VM of ours: it shows it before it has all that was asked for.
-func (m *machine) beingMade() bool {
+// unnamed reports whether vSphere still makes a VM that may be ours: it shows it before it has its mark. One that is there and cannot be
+// read, such as after its datastore was lost, is not being made.
+func (m *machine) unnamed() bool {
 	if m.Config == nil {
-		return true
+		state := m.Runtime.ConnectionState
+		return state != types.VirtualMachineConnectionStateInaccessible && state != types.VirtualMachineConnectionStateOrphaned
 	}
-	if m.mark == nil {
-		return strings.HasPrefix(m.Config.InstanceUuid, estatePrefix)
-	}
+	_, marked := extraValue(m.Config.ExtraConfig, markKey)
+	return !marked && strings.HasPrefix(m.Config.InstanceUuid, estatePrefix)
+}
+
+// incomplete reports whether vSphere has yet to give a VM of ours the disks that were asked for.
+func (m *machine) incomplete() bool {
 	for _, d := range m.mark.Disks {
 		if d.Device == 0 && !m.mark.Partial {
 			return true
