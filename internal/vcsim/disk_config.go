@@ -28,8 +28,11 @@ func (j *job) createVM(folder *simulator.Folder, req *types.CreateVM_Task) (*sim
 	}
 	var disks []types.BaseVirtualDeviceConfigSpec
 	for _, c := range req.Config.DeviceChange {
-		if _, ok := c.GetVirtualDeviceConfigSpec().Device.(*types.VirtualDisk); ok {
+		if d, ok := c.GetVirtualDeviceConfigSpec().Device.(*types.VirtualDisk); ok {
 			disks = append(disks, c)
+			if f := j.server.fileNamed(fileName(d)); c.GetVirtualDeviceConfigSpec().FileOperation == "" && f != "" {
+				d.CapacityInBytes, d.CapacityInKB = f.capacity(), f.capacity()/1024 // what exists has its size
+			}
 		}
 	}
 	j.server.macs.give(req.Config.DeviceChange)
@@ -55,6 +58,22 @@ func (j *job) createVM(folder *simulator.Folder, req *types.CreateVM_Task) (*sim
 	}
 	j.server.associate(vm.Self, req.Config.VmProfile, disks)
 	return vm, nil
+}
+
+// fileNamed is the file that exists under a datastore path, "" where there is none.
+func (s *Server) fileNamed(name string) diskFile {
+	var p object.DatastorePath
+	if !p.FromString(name) {
+		return ""
+	}
+	for _, ref := range s.named(p.Datastore) {
+		if ds, ok := s.Registry().Get(ref).(*simulator.Datastore); ok {
+			if f := fileOn(ds, name); f.exists() {
+				return f
+			}
+		}
+	}
+	return ""
 }
 
 // overfull returns a fault if the machine's disks do not fit on a datastore.
