@@ -265,10 +265,3 @@ func (b *Backend) checkISO(w *world, s *backends.VMSpec) error {
 	}
 	return nil
 }
-
-func (w *world) nameOf(id backends.ID) string {
-	if m := w.Machines[id]; m != nil {
-		return m.Spec.Name
-	}
-	return string(id)
-}

@@ -25,9 +25,9 @@ type move struct {
 
 // moves are the transitions that vSphere has. It suspends to disk and knows no pause.
 var moves = map[move]transition{
-	{backends.Stopped, backends.PowerOn}:    {task: powerOn},
-	{backends.Suspended, backends.PowerOn}:  {task: powerOn}, // resumes
-	{backends.Suspended, backends.Resume}:   {task: powerOn},
+	{backends.Stopped, backends.PowerOn}:    powerOn,
+	{backends.Suspended, backends.PowerOn}:  powerOn, // resumes
+	{backends.Suspended, backends.Resume}:   powerOn,
 	{backends.Running, backends.PowerOff}:   {task: (*object.VirtualMachine).PowerOff},
 	{backends.Suspended, backends.PowerOff}: {task: (*object.VirtualMachine).PowerOff}, // discards the memory
 	{backends.Running, backends.Reset}:      {task: (*object.VirtualMachine).Reset},
@@ -36,9 +36,7 @@ var moves = map[move]transition{
 	{backends.Running, backends.Reboot}:     {ask: (*object.VirtualMachine).RebootGuest},
 }
 
-func powerOn(vm *object.VirtualMachine, ctx context.Context) (*object.Task, error) {
-	return vm.PowerOn(ctx)
-}
+var powerOn = transition{task: (*object.VirtualMachine).PowerOn}
 
 // settled is the state that an action leads to, "" where the guest decides.
 func settled(a backends.PowerAction) backends.PowerState {

@@ -37,8 +37,9 @@ func mayGoOn(err error) bool {
 	switch backends.CodeOf(err) {
 	case backends.Canceled, backends.Timeout, backends.Transient, backends.Internal:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // attachAgain connects disks that before had where they were.

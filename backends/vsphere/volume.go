@@ -119,8 +119,9 @@ func provisioningOf(diskType string) string {
 		return "thin"
 	case types.VirtualDiskTypeEagerZeroedThick:
 		return "eager_zeroed"
+	default:
+		return "thick"
 	}
-	return "thick"
 }
 
 // wholeGiB is a size as the seam tells it.

@@ -163,7 +163,7 @@ func (v *Inventory) NoImage(ctx context.Context, id string) bool {
 func (v *Inventory) Misplaced(ctx context.Context, at backends.PlacementSpec) error {
 	key, err := json.Marshal(at)
 	if err != nil {
-		return nil
+		return err
 	}
 	found, _ := ask(ctx, v, v.places.of(string(key)), func(b backends.Backend, ctx context.Context) (error, error) {
 		err := b.CheckPlacement(ctx, at)

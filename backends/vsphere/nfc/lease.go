@@ -154,8 +154,9 @@ func ignoreUnsupported(err error) error {
 	switch backends.CodeOf(err) {
 	case backends.Unsupported, backends.Precondition, backends.Auth:
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // abortLimit bounds how long is waited until an import is gone.

@@ -49,6 +49,7 @@ func (i *Import) Upload(ctx context.Context, d Disk) error {
 		}
 	})
 	header := http.Header{"Content-Type": {"application/x-vnd.vmware-streamVmdk"}}
+	//nolint:contextcheck // an upload ends with the lease, whose keeper's context ends with ctx
 	sent, err := Send(i.keeper.ctx, i.conn.VIM().Client, http.MethodPost, u, header, body, -1)
 	if err != nil {
 		if ctx.Err() != nil {

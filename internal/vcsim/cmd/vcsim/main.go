@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 
-	s, err := vcsim.New(o)
+	s, err := vcsim.New(o) //nolint:contextcheck // it lives until it is closed
 	if err != nil {
 		return err
 	}
