@@ -9,14 +9,16 @@ import (
 )
 
 const (
-	// aheadAfter is how many different VMs are read before the rest is read ahead: a run about one or two reads no more.
-	aheadAfter = 3
+	// aheadShare is how many VMs are read ahead for each that was read: a run about few VMs of a large estate does not
+	// pay for all of it.
+	aheadShare = 64
 	// aheadLife is how long what was read ahead is good for. A plan that takes longer reads again.
 	aheadLife = 2 * time.Minute
 )
 
-// ReadAhead joins reads of VMs that are issued one after the other, as those of a refresh are: once several VMs were read and
-// nothing was written, all VMs of the estate are read in bulk, and each result answers one later read.
+// ReadAhead joins reads of VMs that are issued one after the other, as those of a refresh are: from the second VM on, as long
+// as nothing was written, all VMs of the estate are read in bulk, and each result answers one later read. That of a large
+// estate waits until so many VMs were read that it is worth it.
 //
 // A result is given out once, and none outlives a write, whatever it was of: what is read after a write, and what is
 // read again, comes from the hypervisor. A failure to read ahead is nobody's error.
@@ -42,6 +44,7 @@ type ahead struct {
 	writes  int                      // under way
 	turn    int                      // raised by each write
 	seen    map[backends.ID]struct{} // read since the last write
+	all     []backends.ID            // of the estate; nil where it was not listed since the last write
 	ready   map[backends.Aspects]map[backends.ID]backends.Result
 	since   time.Time // when ready was read
 	reading map[backends.Aspects]chan struct{}
@@ -58,7 +61,7 @@ func (a *ahead) writing(n int) {
 
 func (a *ahead) forget() {
 	a.seen, a.ready = map[backends.ID]struct{}{}, map[backends.Aspects]map[backends.ID]backends.Result{}
-	a.reading = map[backends.Aspects]chan struct{}{}
+	a.reading, a.all = map[backends.Aspects]chan struct{}{}, nil
 }
 
 func (a *ahead) GetVMs(ctx context.Context, ids []backends.ID, aspects backends.Aspects) (map[backends.ID]backends.Result, error) {
@@ -126,16 +129,22 @@ func (a *ahead) prepare(ctx context.Context, ids []backends.ID, aspects backends
 		case <-ctx.Done():
 			return false
 		}
-	case done || len(a.seen) <= aheadAfter:
+	case done || len(a.seen) < 2 || len(a.all) > aheadShare*len(a.seen):
 		a.mu.Unlock()
 		return false
 	}
 	under = make(chan struct{})
 	a.reading[aspects] = under
-	turn := a.turn
+	turn, all := a.turn, a.all
 	a.mu.Unlock()
 
-	ready := a.read(ctx, ids, aspects)
+	var ready map[backends.ID]backends.Result
+	if all == nil {
+		all = a.list(ctx, turn)
+	}
+	if a.worth(all) {
+		ready = a.read(ctx, all, ids, aspects)
+	}
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -150,12 +159,29 @@ func (a *ahead) prepare(ctx context.Context, ids []backends.ID, aspects backends
 	return ready != nil
 }
 
-// read reads the estate, together with ids; nil where that failed.
-func (a *ahead) read(ctx context.Context, ids []backends.ID, aspects backends.Aspects) map[backends.ID]backends.Result {
+// list lists the estate, and remembers that unless something was written meanwhile; nil where it failed.
+func (a *ahead) list(ctx context.Context, turn int) []backends.ID {
 	all, err := a.estate.Estate(ctx)
 	if err != nil {
 		return nil
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.turn == turn {
+		a.all = all
+	}
+	return all
+}
+
+// worth reports whether so much was read that the estate is likely to be read, too.
+func (a *ahead) worth(all []backends.ID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(all) > 0 && len(all) <= aheadShare*len(a.seen)
+}
+
+// read reads the estate, together with ids; nil where that failed.
+func (a *ahead) read(ctx context.Context, all, ids []backends.ID, aspects backends.Aspects) map[backends.ID]backends.Result {
 	a.mu.Lock()
 	wanted := map[backends.ID]struct{}{}
 	for _, id := range ids {

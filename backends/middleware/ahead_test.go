@@ -17,12 +17,13 @@ type town struct {
 	calls  [][]backends.ID
 	listed int
 	state  int
+	size   int
 	fails  error
 	during func() // runs while a bulk read is under way
 }
 
 func newTown() *town {
-	w := &town{}
+	w := &town{size: 50}
 	w.get = func(_ context.Context, ids []backends.ID) (map[backends.ID]backends.Result, error) {
 		w.mu.Lock()
 		w.calls = append(w.calls, ids)
@@ -53,7 +54,7 @@ func (w *town) Estate(context.Context) ([]backends.ID, error) {
 	defer w.mu.Unlock()
 	w.listed++
 	var ids []backends.ID
-	for i := range 50 {
+	for i := range w.size {
 		ids = append(ids, resident(i))
 	}
 	return ids, w.fails
@@ -77,7 +78,7 @@ func TestReadAheadOfARefresh(t *testing.T) {
 	for i := range 50 {
 		status(t, b, resident(i))
 	}
-	if len(w.calls) > aheadAfter+1 || w.listed != 1 {
+	if len(w.calls) != 2 || w.listed != 1 {
 		t.Errorf("50 reads made %d calls and %d lists", len(w.calls), w.listed)
 	}
 	// Each result was good for one read: whoever reads again, waits for something to happen.
@@ -93,16 +94,33 @@ func TestReadAheadOfARefresh(t *testing.T) {
 	}
 }
 
-func TestReadAheadLeavesFewAlone(t *testing.T) {
+func TestReadAheadLeavesOneAlone(t *testing.T) {
 	w := newTown()
 	b := ReadAhead(w, w)
 	for range 20 {
-		for i := range aheadAfter {
-			status(t, b, resident(i))
-		}
+		status(t, b, resident(1))
 	}
-	if w.listed != 0 {
-		t.Errorf("reading %d VMs again and again listed the estate", aheadAfter)
+	if w.listed != 0 || len(w.calls) != 20 {
+		t.Errorf("reading one VM 20 times made %d lists and %d calls", w.listed, len(w.calls))
+	}
+}
+
+// A large estate is listed once, and read when a good part of it was.
+func TestReadAheadOfALargeEstate(t *testing.T) {
+	w := newTown()
+	w.size = 5 * aheadShare
+	b := ReadAhead(w, w)
+	for i := range 4 {
+		status(t, b, resident(i))
+	}
+	if w.listed != 1 || len(w.calls) != 4 {
+		t.Errorf("4 reads of %d VMs made %d lists and %d calls", w.size, w.listed, len(w.calls))
+	}
+	for i := range w.size {
+		status(t, b, resident(i+4))
+	}
+	if w.listed != 1 || len(w.calls) > 4+1+4 {
+		t.Errorf("reading all made %d lists and %d calls", w.listed, len(w.calls))
 	}
 }
 
@@ -122,9 +140,7 @@ func TestReadAheadNeverShowsThePast(t *testing.T) {
 	// A write during the bulk read: what that brings may be of before.
 	w = newTown()
 	b = ReadAhead(w, w)
-	for i := range aheadAfter {
-		status(t, b, resident(i))
-	}
+	status(t, b, resident(0))
 	w.during = func() {
 		if _, err := b.CreateVM(context.WithoutCancel(t.Context()), &backends.VMSpec{Name: "new"}); err != nil {
 			t.Error(err)
@@ -151,15 +167,13 @@ func TestReadAheadThatFails(t *testing.T) {
 func TestReadAheadSideBySide(t *testing.T) {
 	w := newTown()
 	b := ReadAhead(w, w)
-	for i := range aheadAfter + 1 {
-		status(t, b, resident(i))
-	}
+	status(t, b, resident(0))
 	var wg sync.WaitGroup
-	for i := aheadAfter + 1; i < 50; i++ {
+	for i := 1; i < 50; i++ {
 		wg.Go(func() { status(t, b, resident(i)) })
 	}
 	wg.Wait()
-	if len(w.calls) > aheadAfter+2 {
+	if len(w.calls) != 2 {
 		t.Errorf("50 reads made %d calls", len(w.calls))
 	}
 }
