@@ -134,10 +134,7 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 		now := attribute(config, path...)
 		return !now.IsNull() && !now.Equal(attribute(prior, path...))
 	}
-	moved := func(name string) bool {
-		now := attribute(config, name)
-		return !now.IsNull() && !slices.Equal(keys(now), keys(attribute(prior, name)))
-	}
+	bootless := bootsFromGone(config, prior)
 	exchanged := exchanges(config, prior)
 	return func(p backends.Path) tfx.Unset {
 		switch {
@@ -155,8 +152,8 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 			(p == "placement.cluster" || p == "placement.resource_pool") && reset("placement", "host"),
 			(p == "placement.cluster" || p == "placement.host") && reset("placement", "resource_pool"):
 			return tfx.Renew // it belongs to the other
-		case (p == "vsphere" || p == "vsphere.boot_order") && (moved("disks") || moved("networks")):
-			return tfx.Renew // it may name what goes
+		case (p == "vsphere" || p == "vsphere.boot_order") && bootless:
+			return tfx.Renew // it names what goes
 		case p.Generic() == "disks.volume" && exchanged[p.Steps()[1].Name]:
 			return released(config, p.Steps()[1].Name)
 		case ofTheDisk(p) && exchanged[p.Steps()[1].Name]:
@@ -196,6 +193,31 @@ func renewing(rule func(backends.Path) tfx.Unset, t *transition, cat backends.Ca
 		}
 		return rule(p)
 	}
+}
+
+// bootsFromGone tells whether the prior boot order names a disk or an interface
+// that the configuration no longer has.
+func bootsFromGone(config, prior tftypes.Value) bool {
+	var order []tftypes.Value
+	if v := attribute(prior, "vsphere", "boot_order"); !v.IsKnown() || v.IsNull() || v.As(&order) != nil {
+		return false
+	}
+	for _, name := range []string{"disks", "networks"} {
+		now := attribute(config, name)
+		if now.IsNull() {
+			continue
+		}
+		left := keys(now)
+		for _, key := range keys(attribute(prior, name)) {
+			if slices.Contains(left, key) {
+				continue
+			}
+			if slices.ContainsFunc(order, func(v tftypes.Value) bool { return v.Equal(tftypes.NewValue(tftypes.String, key)) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // keys are those of a map, sorted; none where it is null or unknown.
