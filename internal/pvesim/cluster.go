@@ -1,0 +1,112 @@
+package pvesim
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// cluster is all that a simulated cluster knows. mu guards everything that is
+// reachable from it but what says otherwise. A handler runs with mu held and lets
+// go of it only in request.unlocked and lockConfig; the work of a task runs
+// without it.
+type cluster struct {
+	mu   sync.Mutex
+	opts Options
+
+	nodes    []*node
+	storages []*storage // in the order of storage.cfg
+	volumes  *volumes
+	machines map[int]*machine
+	pools    map[string]*pool
+	tasks    *taskList
+	access   *access
+	ha       *haState
+	firewall *firewallState
+	misc     *miscState // mappings, SDN, backup jobs, replication, notifications
+
+	ctx  context.Context // ends with the server; tasks obey it
+	work sync.WaitGroup  // tasks that run
+}
+
+// node is one host of a cluster.
+type node struct {
+	name    string
+	online  bool // an offline node answers 595
+	cpus    int
+	memory  int64 // bytes
+	booted  time.Time
+	ifaces  []*iface // bridges, bonds and cards, as /nodes/{node}/network lists them
+	digests map[string]string
+}
+
+// iface is one network interface of a node, with what its configuration says by PVE's own names.
+type iface struct {
+	name    string
+	kind    string // "bridge", "eth", ...
+	active  bool
+	options map[string]string // "address", "bridge_ports", "bridge_vlan_aware", ...
+}
+
+// machine is one VM, or one container.
+type machine struct {
+	id   int
+	node *node
+	lxc  bool
+
+	config    section              // what runs, or would
+	pending   section              // values that wait for the next start
+	deletions map[string]bool      // keys that wait to be deleted; true: force
+	snapshots map[string]*snapshot // by name; their "parent" is in their config
+	template  bool
+
+	running bool
+	paused  bool
+	started time.Time
+	pid     int
+	inGuest *guest // nil where nothing boots
+
+	flock chan struct{} // the lock of its configuration file: holds one token while it is free
+}
+
+// section is a configuration by key, in PVE's text form: "1" for a boolean, a
+// property string for what has parts. Its "digest" is computed when it is shown.
+type section map[string]string
+
+// snapshot is one snapshot of a machine.
+type snapshot struct {
+	name    string
+	config  section           // as it was, with "parent", "snaptime", "snapstate", "vmstate", "description", "runningmachine"
+	volumes map[string]string // by disk key, what holds its content
+}
+
+// pool is one resource pool.
+type pool struct {
+	name, comment string
+	members       map[int]bool
+	storages      map[string]bool
+}
+
+// byName finds a node.
+func (c *cluster) node(name string) *node {
+	for _, n := range c.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func newMachine(id int, n *node) *machine {
+	m := &machine{id: id, node: n, config: section{}, pending: section{}, deletions: map[string]bool{}, snapshots: map[string]*snapshot{}, flock: make(chan struct{}, 1)}
+	m.flock <- struct{}{}
+	return m
+}
+
+// kind is "qemu" or "lxc".
+func (m *machine) kind() string {
+	if m.lxc {
+		return "lxc"
+	}
+	return "qemu"
+}

@@ -1,0 +1,40 @@
+package pvesim
+
+import "time"
+
+// Options shape a simulated cluster. The zero value is one node of Proxmox VE 8 without delays.
+type Options struct {
+	// Version is 8 or 9; 0 is 8.
+	Version int
+	// Nodes are the names of the nodes; none is one, "pve1".
+	Nodes []string
+	// Listen is the address to listen on, by default a free port on loopback.
+	Listen string
+	// VMs is how many stopped VMs are there at the start, named "bulk-0000" and so on, with two disks each.
+	VMs int
+	// Delay is added to every request, and up to Jitter more at random.
+	Delay, Jitter time.Duration
+	// TaskTime is how long a task takes beside what it waits for; 0 means as long as its work.
+	TaskTime time.Duration
+	// LockWait is how long a request waits for the lock of a VM's configuration; 0 is what Proxmox VE waits, 10 s.
+	LockWait time.Duration
+	// Guests pretends a guest with an agent in every VM that runs and has a disk, not only where the
+	// disk's content begins with GuestMarker: for people, whose images do not.
+	Guests bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Version == 0 {
+		o.Version = 8
+	}
+	if len(o.Nodes) == 0 {
+		o.Nodes = []string{"pve1"}
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.LockWait == 0 {
+		o.LockWait = 10 * time.Second
+	}
+	return o
+}

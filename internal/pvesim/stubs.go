@@ -1,0 +1,8 @@
+package pvesim
+
+type content struct{}
+type access struct{}
+type haState struct{}
+type firewallState struct{}
+type miscState struct{}
+type guest struct{}

@@ -1,0 +1,128 @@
+package pvesim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// worker is the work of one task, as Proxmox VE's workers are processes of their own.
+type worker struct {
+	*cluster
+	ctx  context.Context // ends when the task is stopped
+	task *task
+}
+
+// task is one task: what its UPID says, its log and how it ended.
+type task struct {
+	upid, node, kind, id, user, token string
+	pid                               int
+	pstart                            int
+	started, ended                    time.Time
+	exit                              string // "" while it runs
+	log                               []string
+	stop                              context.CancelFunc
+}
+
+// taskList holds the tasks of a cluster, oldest first.
+type taskList struct {
+	all    []*task
+	byUPID map[string]*task
+	serial int
+}
+
+func newTaskList() *taskList { return &taskList{byUPID: map[string]*task{}} }
+
+// warnings is how a task ends that succeeded with so many of them.
+type warnings int
+
+func (w warnings) Error() string { return fmt.Sprintf("WARNINGS: %d", int(w)) }
+
+// fork starts a task at a node and returns its UPID. It is called with mu held; work is called without.
+// What work returns is how the task ends: nil is OK, warnings are a success, any other error is its text.
+func (r *request) fork(nodeName, kind, id string, work func(w *worker) error) string {
+	return r.forkAs(r.user, nodeName, kind, id, work)
+}
+
+func (c *cluster) forkAs(user *login, nodeName, kind, id string, work func(w *worker) error) string {
+	c.tasks.serial++
+	t := &task{
+		node: nodeName, kind: kind, id: id, user: user.name, token: user.token,
+		pid: 0x1500 + c.tasks.serial, started: time.Now(),
+	}
+	if n := c.node(nodeName); n != nil {
+		t.pstart = int(time.Since(n.booted)/(10*time.Millisecond)) + 1
+	}
+	t.upid = fmt.Sprintf("UPID:%s:%08X:%08X:%08X:%s:%s:%s:", nodeName, t.pid, t.pstart, t.started.Unix(), kind, id, user.authid())
+	ctx, cancel := context.WithCancel(c.ctx)
+	t.stop = cancel
+	c.tasks.all = append(c.tasks.all, t)
+	c.tasks.byUPID[t.upid] = t
+	w := &worker{cluster: c, ctx: ctx, task: t}
+	c.work.Go(func() {
+		defer cancel()
+		err := w.pause(c.opts.TaskTime)
+		if err == nil {
+			err = work(w)
+		}
+		w.end(err)
+	})
+	return t.upid
+}
+
+// end writes down how a task ended.
+func (w *worker) end(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var some warnings
+	switch {
+	case w.ctx.Err() != nil && err != nil:
+		w.task.exit = "interrupted by signal"
+		w.task.log = append(w.task.log, "TASK ERROR: interrupted by signal")
+	case err == nil:
+		w.task.exit = "OK"
+		w.task.log = append(w.task.log, "TASK OK")
+	case errors.As(err, &some):
+		w.task.exit = some.Error()
+		w.task.log = append(w.task.log, "TASK "+some.Error())
+	default:
+		w.task.exit = text(err)
+		w.task.log = append(w.task.log, "TASK ERROR: "+text(err))
+	}
+	w.task.ended = time.Now()
+}
+
+// locked runs f with mu held.
+func (w *worker) locked(f func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return f()
+}
+
+// logf adds a line to the task's log. It takes mu.
+func (w *worker) logf(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.say(format, args...)
+}
+
+// say is logf for who holds mu.
+func (w *worker) say(format string, args ...any) {
+	w.task.log = append(w.task.log, fmt.Sprintf(format, args...))
+}
+
+// pause waits, without mu, or returns an error where the task is stopped.
+func (w *worker) pause(d time.Duration) error {
+	if err := w.ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-w.ctx.Done():
+		return w.ctx.Err()
+	}
+}
