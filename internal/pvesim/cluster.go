@@ -65,6 +65,7 @@ type machine struct {
 	started time.Time
 	pid     int
 	inGuest *guest // nil where nothing boots
+	control guestControl
 
 	flock chan struct{} // the lock of its configuration file: holds one token while it is free
 }

@@ -4,5 +4,3 @@ type content struct{}
 type access struct{}
 type haState struct{}
 type firewallState struct{}
-type miscState struct{}
-type guest struct{}

@@ -1,0 +1,10 @@
+package pvesim
+
+// miscState is what a cluster knows beside its VMs, storages and users.
+type miscState struct {
+	leases map[string]*leases // by bridge
+}
+
+func newMiscState() *miscState {
+	return &miscState{leases: newLeases()}
+}
