@@ -25,6 +25,8 @@ type cluster struct {
 	firewall *firewallState
 	misc     *miscState // mappings, SDN, backup jobs, replication, notifications
 
+	fingerprint string // of the certificate, SHA-256
+
 	ctx  context.Context // ends with the server; tasks obey it
 	work sync.WaitGroup  // tasks that run
 }
@@ -33,6 +35,7 @@ type cluster struct {
 type node struct {
 	name    string
 	online  bool // an offline node answers 595
+	refuses bool // an offline node refuses connections, instead of being out of reach
 	cpus    int
 	memory  int64 // bytes
 	booted  time.Time

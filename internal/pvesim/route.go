@@ -34,6 +34,8 @@ type request struct {
 	// total is the "total" beside "data", where an answer has one; more is what else stands beside it.
 	total *int
 	more  map[string]any
+	// upload is the file that came with the request, or nil.
+	upload *upload
 }
 
 // params are verified parameters.

@@ -1,0 +1,210 @@
+package pvesim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+)
+
+const prefix = "/api2/json"
+
+// rawAnswer is data that a handler returns to write the answer itself, for what is no JSON. It runs without mu.
+type rawAnswer func(w http.ResponseWriter, r *http.Request)
+
+// answer is the way of every request: faults and delays, authentication, the schema, privileges, the node that it
+// is for, its parameters, and the handler. The order is that of Proxmox VE's pveproxy.
+func (s *Server) answer(w http.ResponseWriter, h *http.Request) {
+	path, isAPI := strings.CutPrefix(h.URL.Path, prefix)
+	if !isAPI {
+		refuse(w, h, &refusal{status: http.StatusNotFound, reason: "File not found", empty: true})
+		return
+	}
+	path = strings.TrimSuffix(path, "/")
+	if path == "" {
+		path = "/"
+	}
+	t, matched := match(s.opts.Version, h.Method, path)
+	route := h.Method + " " + path
+	if matched {
+		route = t.route
+	}
+	s.counts.add(route)
+	rule, goOn := s.disturb(w, h, route)
+	if !goOn {
+		return
+	}
+	r, data, err := s.serveAPI(h, t, matched, path)
+	if rule != nil {
+		rule.apply(w, h)
+		return
+	}
+	if r != nil {
+		defer r.cleanup()
+	}
+	var raw rawAnswer
+	switch raw, _ = data.(rawAnswer); {
+	case err != nil:
+		refuse(w, h, err)
+	case raw != nil:
+		raw(w, h)
+	default:
+		success(w, r, data)
+	}
+}
+
+// serveAPI answers one request.
+func (s *Server) serveAPI(h *http.Request, t target, matched bool, path string) (*request, any, error) {
+	user, err := s.authenticate(h, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !known[h.Method] {
+		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("method '%s' not available", h.Method))
+	}
+	in, file, err := readParams(h)
+	r := &request{cluster: s.cluster, ctx: h.Context(), http: h, user: user, upload: file}
+	if err != nil {
+		return r, nil, err
+	}
+	if !matched {
+		return r, nil, notImplemented(h.Method, path)
+	}
+	data, err := s.perform(r, t, path, in)
+	return r, data, err
+}
+
+var known = map[string]bool{http.MethodGet: true, http.MethodPost: true, http.MethodPut: true, http.MethodDelete: true, http.MethodHead: true}
+
+func notImplemented(method, path string) error {
+	text := fmt.Sprintf("Method '%s %s' not implemented", method, path)
+	return &refusal{status: http.StatusNotImplemented, reason: text, message: text}
+}
+
+// perform is what follows the authentication.
+func (s *Server) perform(r *request, t target, path string, in map[string]any) (data any, err error) {
+	for name, value := range t.vars {
+		if _, twice := in[name]; twice {
+			return nil, raise(http.StatusBadRequest, "Parameter verification failed - duplicate parameter '%s'", name)
+		}
+		in[name] = value
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(fmt.Sprintf("%s: %v\n%s", t.route, p, debug.Stack()))
+			data, err = nil, die("panic: %v", p)
+		}
+	}()
+	if err := s.allowed(r, t, path, in); err != nil {
+		return nil, err
+	}
+	if err := s.proxy(t, in); err != nil {
+		return nil, err
+	}
+	if r.p, err = t.verify(in); err != nil {
+		return nil, err
+	}
+	h := handlers[t.route]
+	if h == nil {
+		return nil, notImplemented(r.method(), path)
+	}
+	return h(r)
+}
+
+func (s *Server) panicked(text string) {
+	s.running.Lock()
+	defer s.running.Unlock()
+	s.panics = append(s.panics, text)
+}
+
+// proxy is what comes of a request for another node: an answer where that is not there. It holds mu.
+func (s *Server) proxy(t target, in map[string]any) error {
+	name, _ := in[t.proxyTo].(string)
+	if t.proxyTo == "" || name == "" || name == "localhost" {
+		return nil
+	}
+	n := s.node(name)
+	switch {
+	case n == nil:
+		return die("hostname lookup '%s' failed - failed to get address info for: %s: Temporary failure in name resolution", name, name)
+	case !n.online && n.refuses:
+		return proxied(595, "Connection refused")
+	case !n.online:
+		return proxied(595, "No route to host")
+	}
+	return nil
+}
+
+// call performs a request in the process, as root@pam with a ticket.
+func (s *Server) call(method, path string, p params) (any, error) {
+	in := make(map[string]any, len(p))
+	for k, v := range p {
+		in[k] = v
+	}
+	t, matched := match(s.opts.Version, method, path)
+	if !matched {
+		return nil, notImplemented(method, path)
+	}
+	h, err := http.NewRequestWithContext(context.Background(), method, s.URL()+prefix+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.perform(&request{cluster: s.cluster, ctx: h.Context(), http: h, user: &login{name: "root@pam"}}, t, path, in)
+}
+
+func (r *request) method() string { return r.http.Method }
+
+// success writes data in its envelope.
+func success(w http.ResponseWriter, r *request, data any) {
+	envelope := map[string]any{"data": data}
+	for k, v := range r.more {
+		envelope[k] = v
+	}
+	if r.total != nil {
+		envelope["total"] = *r.total
+	}
+	write(w, http.StatusOK, envelope)
+}
+
+// refuse writes what an error says to a client.
+func refuse(w http.ResponseWriter, h *http.Request, err error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		r = &refusal{status: http.StatusInternalServerError, reason: err.Error()}
+	}
+	message := r.message
+	if message == "" {
+		message = r.Error() + "\n"
+	}
+	reason := r.reason
+	if reason == "" {
+		reason = message
+	}
+	reason, _, _ = strings.Cut(reason, "\n")
+	setReason(h, reason)
+	if r.empty {
+		w.WriteHeader(r.status)
+		return
+	}
+	envelope := map[string]any{"data": nil, "message": message}
+	if r.errors != nil {
+		envelope["errors"] = r.errors
+	}
+	write(w, r.status, envelope)
+}
+
+func write(w http.ResponseWriter, status int, envelope map[string]any) {
+	body, err := json.Marshal(envelope)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"data":null,"message":"encoding failed\n"}`)
+	}
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.Header().Set("Server", "pve-api-daemon/3.0")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
