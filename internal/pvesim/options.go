@@ -18,6 +18,9 @@ type Options struct {
 	TaskTime time.Duration
 	// LockWait is how long a request waits for the lock of a VM's configuration; 0 is what Proxmox VE waits, 10 s.
 	LockWait time.Duration
+	// HARound is how often the manager of high availability looks after its services; 0 is 20 ms, where Proxmox
+	// VE takes 10 s; negative: no manager runs, and services stay queued.
+	HARound time.Duration
 	// Guests pretends a guest with an agent in every VM that runs and has a disk, not only where the
 	// disk's content begins with GuestMarker: for people, whose images do not.
 	Guests bool
@@ -35,6 +38,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.LockWait == 0 {
 		o.LockWait = 10 * time.Second
+	}
+	if o.HARound == 0 {
+		o.HARound = 20 * time.Millisecond
 	}
 	return o
 }

@@ -2,5 +2,4 @@ package pvesim
 
 type content struct{}
 type access struct{}
-type haState struct{}
 type firewallState struct{}

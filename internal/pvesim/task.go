@@ -23,6 +23,7 @@ type task struct {
 	exit                              string // "" while it runs
 	log                               []string
 	stop                              context.CancelFunc
+	done                              chan struct{} // closed when it ended
 }
 
 // taskList holds the tasks of a cluster, oldest first.
@@ -49,7 +50,7 @@ func (c *cluster) forkAs(user *login, nodeName, kind, id string, work func(w *wo
 	c.tasks.serial++
 	t := &task{
 		node: nodeName, kind: kind, id: id, user: user.name, token: user.token,
-		pid: 0x1500 + c.tasks.serial, started: time.Now(),
+		pid: 0x1500 + c.tasks.serial, started: time.Now(), done: make(chan struct{}),
 	}
 	if n := c.node(nodeName); n != nil {
 		t.pstart = int(time.Since(n.booted)/(10*time.Millisecond)) + 1
@@ -91,6 +92,7 @@ func (w *worker) end(err error) {
 		w.task.log = append(w.task.log, "TASK ERROR: "+text(err))
 	}
 	w.task.ended = time.Now()
+	close(w.task.done)
 }
 
 // locked runs f with mu held.
