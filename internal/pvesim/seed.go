@@ -21,6 +21,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		machines: map[int]*machine{},
 		pools:    map[string]*pool{},
 		tasks:    newTaskList(),
+		ha:       newHaState(),
 	}
 	booted := time.Now().Add(-24 * time.Hour).Truncate(time.Second)
 	for _, name := range o.Nodes {
@@ -37,6 +38,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 			"path": "/mnt/pve/shared", "server": "10.10.0.9", "export": "/export", "content": "images,iso,import,snippets", "shared": "1",
 		}})
 	}
+	c.haWake() // last: from here on others look at the cluster
 	return c
 }
 

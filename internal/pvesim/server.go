@@ -171,4 +171,5 @@ func (s *Server) SetNodeOnline(name string, online bool) {
 		panic("pvesim: no node to switch: " + name)
 	}
 	n.online = online
+	s.haWake()
 }
