@@ -26,6 +26,7 @@ type cluster struct {
 	misc     *miscState // mappings, SDN, backup jobs, replication, notifications
 
 	fingerprint string // of the certificate, SHA-256
+	authority   string // the certificate of the authority, PEM
 
 	ctx  context.Context // ends with the server; tasks obey it
 	work sync.WaitGroup  // tasks that run

@@ -3,7 +3,6 @@ package pvesim
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -153,11 +152,4 @@ func agentEnabled(value string) bool {
 // saysYes reads a boolean as PVE's property strings have it.
 func saysYes(s string) bool {
 	return slices.Contains([]string{"1", "on", "yes", "true"}, strings.ToLower(s))
-}
-
-// numbered splits a numbered key, "net0" into "net" and 0.
-func numbered(key string) (family string, index int, ok bool) {
-	family = strings.TrimRight(key, "0123456789")
-	index, err := strconv.Atoi(key[len(family):])
-	return family, index, err == nil
 }

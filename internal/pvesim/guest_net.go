@@ -77,8 +77,9 @@ type link struct {
 func linksOf(m *machine) []link {
 	var nets []link
 	for key, value := range m.config {
-		family, index, ok := numbered(key)
-		if family != "net" || !ok {
+		number, ok := strings.CutPrefix(key, "net")
+		index, err := strconv.Atoi(number)
+		if !ok || err != nil {
 			continue
 		}
 		n := link{index: index}

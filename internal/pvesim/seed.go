@@ -22,6 +22,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		pools:    map[string]*pool{},
 		tasks:    newTaskList(),
 		ha:       newHaState(),
+		misc:     newMiscState(),
 	}
 	booted := time.Now().Add(-24 * time.Hour).Truncate(time.Second)
 	for _, name := range o.Nodes {

@@ -68,7 +68,7 @@ func New(o Options) (*Server, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.end = cancel
 	s.cluster = newCluster(ctx, o)
-	s.cluster.fingerprint = s.certificate.fingerprint
+	s.cluster.fingerprint, s.cluster.authority = s.certificate.fingerprint, s.certificate.authority
 	s.faults.released = ctx.Done()
 	s.serve(listener)
 	return s, nil
