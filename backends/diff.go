@@ -65,6 +65,7 @@ func Diff(from, to *VMSpec) []Change {
 	d.console(from.Console, to.Console)
 	d.libvirt(from.Libvirt, to.Libvirt)
 	d.vsphere(from.VSphere, to.VSphere)
+	d.proxmox(from.Proxmox, to.Proxmox)
 	slices.SortStableFunc(d.changes, func(a, b Change) int { return rank(a.Action) - rank(b.Action) })
 	return d.changes
 }
@@ -124,6 +125,18 @@ func scalar[T comparable](d *differ, p Path, key string, f Feature, from, to *T)
 		if from == nil { // not asked before, not wanted now
 			return
 		}
+	}
+	d.add(c)
+}
+
+// either is scalar for what is true by default, so that false asks for the feature as well.
+func either(d *differ, p Path, key string, f Feature, from, to *bool) {
+	if to == nil || from != nil && *from == *to {
+		return
+	}
+	c := Change{Path: p, Action: Set, Feature: f, Key: key, To: *to}
+	if from != nil {
+		c.From = *from
 	}
 	d.add(c)
 }
@@ -264,6 +277,8 @@ func (d *differ) diskOptions(p Path, key string, have, want Disk) {
 	limit(d, p.Attr("throughput_mib"), key, FeatureDiskLimits, have.ThroughputMiB, want.ThroughputMiB)
 	scalar(d, p.Attr("slot"), key, FeatureDiskSlot, have.Slot, want.Slot)
 	scalar(d, p.Attr("shared"), key, FeatureDiskSharing, have.Shared, want.Shared)
+	either(d, p.Attr("backup"), key, FeatureProxmoxOptions, have.Backup, want.Backup)
+	either(d, p.Attr("replicate"), key, FeatureProxmoxOptions, have.Replicate, want.Replicate)
 }
 
 func (d *differ) networks(from, to map[string]NIC) {
@@ -308,6 +323,11 @@ func (d *differ) nicOptions(p Path, key string, have, want NIC) {
 	scalar(d, p.Attr("connected"), key, "", have.Connected, want.Connected)
 	scalar(d, p.Attr("order"), key, "", have.Order, want.Order)
 	limit(d, p.Attr("bandwidth_mbps"), key, FeatureNetworkLimits, have.BandwidthMbps, want.BandwidthMbps)
+	scalar(d, p.Attr("firewall"), key, FeatureProxmoxOptions, have.Firewall, want.Firewall)
+	limit(d, p.Attr("queues"), key, FeatureProxmoxOptions, have.Queues, want.Queues)
+	if want.Trunks != nil && !slices.Equal(have.Trunks, want.Trunks) {
+		d.add(Change{Path: p.Attr("vlan_trunks"), Action: Set, Key: key, Feature: FeatureProxmoxOptions, From: have.Trunks, To: want.Trunks})
+	}
 	ip(d, p.Attr("ipv4"), key, have.IPv4, want.IPv4)
 	ip(d, p.Attr("ipv6"), key, have.IPv6, want.IPv6)
 }

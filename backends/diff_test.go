@@ -91,6 +91,25 @@ func TestDiff(t *testing.T) {
 			&backends.VMSpec{VSphere: &backends.VSphereOptions{ExtraConfig: map[string]string{}}},
 			[]string{"set vsphere.extra_config from [a] to [] [vsphere_options]"},
 		},
+		"options of Proxmox VE": {
+			&backends.VMSpec{Proxmox: &backends.ProxmoxOptions{CPUFlags: []string{"+aes", "-pcid"}, KVM: new(true), VMID: new(int64(100)), SerialPorts: []string{}}},
+			&backends.VMSpec{Proxmox: &backends.ProxmoxOptions{CPUFlags: []string{"-pcid", "+aes"}, KVM: new(false), Agent: new(false), SerialPorts: []string{"socket"}}},
+			[]string{
+				"set proxmox.kvm from true to false [proxmox_options]", "set proxmox.serial_ports from [] to [socket] [proxmox_options]",
+				"set proxmox.agent to false [proxmox_options]",
+			},
+		},
+		"options of disks and interfaces on Proxmox VE": {
+			&backends.VMSpec{Disks: map[string]backends.Disk{"a": {Backup: new(true)}}, Networks: map[string]backends.NIC{"lan": {Trunks: []int64{5}}}},
+			&backends.VMSpec{
+				Disks:    map[string]backends.Disk{"a": {Backup: new(false)}},
+				Networks: map[string]backends.NIC{"lan": {Trunks: []int64{}, Queues: new(int64(0)), Firewall: new(true)}},
+			},
+			[]string{
+				`set disks["a"].backup from true to false [proxmox_options]`, `set networks["lan"].firewall to true [proxmox_options]`,
+				`set networks["lan"].vlan_trunks from [5] to [] [proxmox_options]`,
+			},
+		},
 		"a device says of what kind it is": {
 			&backends.VMSpec{HostDevices: map[string]backends.HostDevice{}},
 			&backends.VMSpec{HostDevices: map[string]backends.HostDevice{"gpu": {VGPU: "grid"}}},

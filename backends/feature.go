@@ -132,6 +132,7 @@ const (
 	FeatureDiskSlot       Feature = "disk_slot"
 	FeatureDiskSharing    Feature = "disk_sharing"
 	FeaturePause          Feature = "pause"
+	FeatureProxmoxOptions Feature = "proxmox_options"
 )
 
 // FeatureInfo says what a feature is called.
@@ -245,4 +246,5 @@ var features = []FeatureInfo{
 	{FeatureDiskSlot, BeyondMatrix, "Disk Slots"},
 	{FeatureDiskSharing, BeyondMatrix, "Shared Disks"},
 	{FeaturePause, BeyondMatrix, "Pause"},
+	{FeatureProxmoxOptions, BeyondMatrix, "Proxmox VE Options"},
 }

@@ -45,7 +45,9 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 		"firmware", "secure_boot", "tpm", "nested_virtualization", "guest_os", "host_devices", "watchdog", "rng",
 		"console.type", "console.address", "console.port", "console.tls",
 		"libvirt.machine", "libvirt.domain_type", "libvirt.loader",
-		"vsphere.latency_sensitivity", "vsphere.scsi_controller":
+		"vsphere.latency_sensitivity", "vsphere.scsi_controller",
+		"proxmox.machine", "proxmox.scsi_controller", "proxmox.kvm", "proxmox.cpu_flags", "proxmox.numa", "proxmox.huge_pages",
+		"proxmox.display", "proxmox.serial_ports", "proxmox.agent", "proxmox.tablet":
 		return restart("the guest sees this as hardware, which is fixed while it runs")
 	case "disks":
 		return diskImpact(from, to, c)
@@ -59,6 +61,8 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 			return refuse("a VM's virtual hardware is upgraded and never goes back (it has version %v)", c.From)
 		}
 		return restart("virtual hardware is upgraded while the VM is off")
+	case "proxmox.vm_id":
+		return refuse("a VM keeps its id (it has %v); make it anew, or take vm_id out", c.From)
 	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread", "disks.slot", "disks.shared":
 		return restart("the disk must be detached and attached again for it")
 	case "disks.storage", "disks.provisioning", "disks.format", "disks.policy":
@@ -66,7 +70,7 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 			return live()
 		}
 		return refuse("a disk keeps it from its creation; add a disk under another key and move the data")
-	case "networks.model", "networks.mac", "networks.mtu", "networks.order":
+	case "networks.model", "networks.mac", "networks.mtu", "networks.order", "networks.queues":
 		return restart("the interface must be plugged anew for it")
 	default:
 		return live()
@@ -85,6 +89,7 @@ func (c Change) PartOfAddition() bool {
 func (c Change) IsNote() bool {
 	switch p := c.Path.Generic(); p {
 	case "description", "tags", "settings", "placement.storage", "disks.keep_on_destroy", "libvirt.autostart", "vsphere.custom_attributes",
+		"proxmox.autostart", "proxmox.start_order", "proxmox.start_delay_seconds", "proxmox.stop_timeout_seconds", "proxmox.protection",
 		"dns", "networks.ipv4", "networks.ipv6":
 		return c.Action == Set
 	default:

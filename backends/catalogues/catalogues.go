@@ -33,3 +33,5 @@ func support(l b.Level, note []string) b.Support {
 
 // later is the note of what a hypervisor could do and this version does not.
 const later = "Not in this version of the provider."
+
+const proxmoxOnly = "These options exist on Proxmox VE only."

@@ -131,6 +131,7 @@ var libvirtSupport = map[b.Feature]b.Support{
 	b.FeatureRNG:            full("On unless it is set to false."),
 	b.FeaturePause:          full(),
 	b.FeatureVSphereOptions: no("These options exist on vSphere only."),
+	b.FeatureProxmoxOptions: no(proxmoxOnly),
 	b.FeatureDiskSlot:       no(later),
 	b.FeatureDiskSharing:    no(later),
 }

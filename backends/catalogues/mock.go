@@ -99,6 +99,7 @@ func Mock() b.Catalogue {
 		b.FeatureRNG:            full(),
 		b.FeaturePause:          full(),
 		b.FeatureVSphereOptions: no("These options exist on vSphere only."),
+		b.FeatureProxmoxOptions: no(proxmoxOnly),
 		b.FeatureDiskSlot:       full(),
 		b.FeatureDiskSharing:    full("Volumes, which several VMs attach."),
 	}}

@@ -140,6 +140,7 @@ var vsphereSupport = map[b.Feature]b.Support{
 	b.FeatureWatchdog:       no("Guests that hang are restarted by vSphere HA's VM monitoring, which is set on the cluster."),
 	b.FeatureRNG:            no("vSphere has no such device; guests have the processor's."),
 	b.FeatureVSphereOptions: full(),
+	b.FeatureProxmoxOptions: no(proxmoxOnly),
 	b.FeatureDiskSlot:       full("CONTROLLER:UNIT on the disk's bus; unit 7 of a SCSI controller is its own."),
 	b.FeatureDiskSharing:    full("Multi-writer: volumes with provisioning eager_zeroed, which snapshots leave out."),
 	b.FeaturePause:          no("vSphere suspends to the datastore only."),

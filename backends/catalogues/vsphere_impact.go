@@ -23,9 +23,9 @@ func vsphereImpact(from, to *b.VMSpec, c b.Change) b.Impact {
 		}
 		return b.Impact{}
 	case "cpu.max_cores":
-		return vsphereMaximum(from.CPU.HotAdd, c, to.CPU.Cores, "cpu.hot_add")
+		return hotAddMaximum(from.CPU.HotAdd, c, to.CPU.Cores, "cpu.hot_add")
 	case "memory.max_mib":
-		return vsphereMaximum(from.Memory.HotAdd, c, to.Memory.SizeMiB, "memory.hot_add")
+		return hotAddMaximum(from.Memory.HotAdd, c, to.Memory.SizeMiB, "memory.hot_add")
 	case "disks":
 		return vsphereDisk(from, to, c)
 	case "disks.storage", "disks.policy": // Storage vMotion, which a running guest does not notice
@@ -65,7 +65,7 @@ func less(c b.Change) bool {
 }
 
 // vsphereMaximum: there are none, so that a maximum above the size is only the wish for hot add.
-func vsphereMaximum(hotAdd *bool, c b.Change, size *int64, name string) b.Impact {
+func hotAddMaximum(hotAdd *bool, c b.Change, size *int64, name string) b.Impact {
 	most, ok := c.To.(int64)
 	if isTrue(hotAdd) || ok && size != nil && most <= *size {
 		return b.Impact{}

@@ -24,14 +24,24 @@ func Clone(from, asked *backends.VMSpec) *backends.VMSpec {
 	}
 	if out.VSphere != nil && (asked.VSphere == nil || asked.VSphere.BootOrder == nil) {
 		options := *out.VSphere
-		options.BootOrder = slices.DeleteFunc(slices.Clone(options.BootOrder), func(key string) bool {
-			_, disk := out.Disks[key]
-			_, nic := out.Networks[key]
-			return !disk && !nic && key != "cdrom" // left out
-		})
+		options.BootOrder = bootable(out, options.BootOrder)
 		out.VSphere = &options
 	}
+	if out.Proxmox != nil && (asked.Proxmox == nil || asked.Proxmox.BootOrder == nil) {
+		options := *out.Proxmox
+		options.BootOrder = bootable(out, options.BootOrder)
+		out.Proxmox = &options
+	}
 	return out
+}
+
+// bootable is an order of boot without what the clone left out.
+func bootable(spec *backends.VMSpec, order []string) []string {
+	return slices.DeleteFunc(slices.Clone(order), func(key string) bool {
+		_, disk := spec.Disks[key]
+		_, nic := spec.Networks[key]
+		return !disk && !nic && key != "cdrom"
+	})
 }
 
 // heritage is a VM's specification without what belongs to that VM alone.
@@ -39,6 +49,11 @@ func heritage(from *backends.VMSpec) *backends.VMSpec {
 	out := *from
 	out.Name, out.CreateToken, out.Settings, out.Customization = "", "", nil, nil
 	out.Placement.Host = nil
+	if from.Proxmox != nil {
+		options := *from.Proxmox
+		options.VMID = nil
+		out.Proxmox = &options
+	}
 	out.Disks = maps.Clone(from.Disks)
 	for key, disk := range out.Disks {
 		disk.Volume, disk.KeepOnDestroy = nil, nil // a copy is the clone's own

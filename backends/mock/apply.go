@@ -48,6 +48,13 @@ func (b *Backend) apply(m *machine, desired *backends.VMSpec, c backends.Change)
 			}
 			*s.VSphere = overlay(*s.VSphere, *d.VSphere)
 		}
+	case strings.HasPrefix(path, "proxmox."):
+		if d.Proxmox != nil {
+			if s.Proxmox == nil {
+				s.Proxmox = &backends.ProxmoxOptions{}
+			}
+			*s.Proxmox = overlay(*s.Proxmox, *d.Proxmox)
+		}
 	case strings.HasPrefix(path, "cpu."):
 		return applyCPU(&s.CPU, d.CPU, c)
 	case strings.HasPrefix(path, "memory."):

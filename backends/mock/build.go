@@ -105,9 +105,7 @@ func (b *Backend) complete(w *world, m *machine, asked *backends.VMSpec, content
 		return err
 	}
 	b.completeNICs(w, m)
-	if asked.VSphere == nil || asked.VSphere.BootOrder == nil {
-		forgetBoot(s)
-	}
+	forgetBoot(s, asked)
 	b.settle(s)
 	if err := validate(s); err != nil {
 		return err

@@ -148,6 +148,9 @@ func (w *world) inherit(m *machine, src *source, want *backends.VMSpec, linked b
 	if from.VSphere != nil && want.VSphere != nil {
 		*want.VSphere = overlay(*from.VSphere, *want.VSphere)
 	}
+	if from.Proxmox != nil && want.Proxmox != nil {
+		*want.Proxmox = overlay(*from.Proxmox, *want.Proxmox)
+	}
 	if from.HighAvailability != nil && want.HighAvailability != nil {
 		*want.HighAvailability = overlay(*from.HighAvailability, *want.HighAvailability)
 	}

@@ -60,24 +60,49 @@ func validateVSphere(s *backends.VMSpec) *backends.Error {
 	if v := o.HardwareVersion; v != nil && (*v < 10 || *v > 22) {
 		return refusal(backends.Invalid, "vsphere.hardware_version", "version %d is not between 10 and 22", *v)
 	}
-	for _, name := range o.BootOrder {
-		_, disk := s.Disks[name]
-		_, nic := s.Networks[name]
-		if !disk && !nic && name != "cdrom" {
-			return refusal(backends.Invalid, "vsphere.boot_order", `%q is no key of disks or networks, and not "cdrom"`, name)
-		}
+	if name, ok := bootless(s, o.BootOrder); ok {
+		return refusal(backends.Invalid, "vsphere.boot_order", `%q is no key of disks or networks, and not "cdrom"`, name)
 	}
 	return nil
 }
 
-// forgetBoot takes from an order of boot that nobody asked for now what the VM does not have.
-func forgetBoot(s *backends.VMSpec) {
-	if s.VSphere == nil {
-		return
+// validateProxmox checks what exists on Proxmox VE only, for a mock that imitates it.
+func validateProxmox(s *backends.VMSpec) *backends.Error {
+	o := s.Proxmox
+	if o == nil {
+		return nil
 	}
-	s.VSphere.BootOrder = slices.DeleteFunc(s.VSphere.BootOrder, func(name string) bool {
-		_, disk := s.Disks[name]
-		_, nic := s.Networks[name]
-		return !disk && !nic && name != "cdrom"
-	})
+	if v := o.VMID; v != nil && (*v < 100 || *v > 999999999) {
+		return refusal(backends.Invalid, "proxmox.vm_id", "%d is not between 100 and 999999999", *v)
+	}
+	if name, ok := bootless(s, o.BootOrder); ok {
+		return refusal(backends.Invalid, "proxmox.boot_order", `%q is no key of disks or networks, and not "cdrom"`, name)
+	}
+	return nil
+}
+
+// bootless is the first name of an order of boot that the VM does not have.
+func bootless(s *backends.VMSpec, order []string) (name string, ok bool) {
+	i := slices.IndexFunc(order, func(name string) bool { return !boots(s, name) })
+	if i < 0 {
+		return "", false
+	}
+	return order[i], true
+}
+
+func boots(s *backends.VMSpec, name string) bool {
+	_, disk := s.Disks[name]
+	_, nic := s.Networks[name]
+	return disk || nic || name == "cdrom"
+}
+
+// forgetBoot takes from an order of boot that nobody asked for now what the VM does not have.
+func forgetBoot(s, asked *backends.VMSpec) {
+	gone := func(name string) bool { return !boots(s, name) }
+	if s.VSphere != nil && (asked.VSphere == nil || asked.VSphere.BootOrder == nil) {
+		s.VSphere.BootOrder = slices.DeleteFunc(s.VSphere.BootOrder, gone)
+	}
+	if s.Proxmox != nil && (asked.Proxmox == nil || asked.Proxmox.BootOrder == nil) {
+		s.Proxmox.BootOrder = slices.DeleteFunc(s.Proxmox.BootOrder, gone)
+	}
 }

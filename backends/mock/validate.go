@@ -67,7 +67,7 @@ func validate(s *backends.VMSpec) *backends.Error {
 			return invalid(p.Attr("provisioning"), `%q is none of "thin", "thick" and "eager_zeroed"`, *d.Provisioning)
 		}
 	}
-	for _, err := range []*backends.Error{validateSlots(s.Disks), validateHostDevices(s.HostDevices), validateVSphere(s)} {
+	for _, err := range []*backends.Error{validateSlots(s.Disks), validateHostDevices(s.HostDevices), validateVSphere(s), validateProxmox(s)} {
 		if err != nil {
 			return err
 		}
