@@ -23,6 +23,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		tasks:    newTaskList(),
 		ha:       newHaState(),
 		misc:     newMiscState(),
+		firewall: newFirewallState(),
 	}
 	booted := time.Now().Add(-24 * time.Hour).Truncate(time.Second)
 	for _, name := range o.Nodes {

@@ -2,4 +2,3 @@ package pvesim
 
 type content struct{}
 type access struct{}
-type firewallState struct{}
