@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 const prefix = "/api2/json"
@@ -48,6 +49,7 @@ func (s *Server) answer(w http.ResponseWriter, h *http.Request) {
 	var raw rawAnswer
 	switch raw, _ = data.(rawAnswer); {
 	case err != nil:
+		s.delayRefusal(h, err)
 		refuse(w, h, err)
 	case raw != nil:
 		raw(w, h)
@@ -56,14 +58,35 @@ func (s *Server) answer(w http.ResponseWriter, h *http.Request) {
 	}
 }
 
+// delayRefusal keeps who guesses waiting.
+func (s *Server) delayRefusal(h *http.Request, err error) {
+	var r *refusal
+	if s.opts.LoginDelay <= 0 || !errors.As(err, &r) || r.status != http.StatusUnauthorized {
+		return
+	}
+	timer := time.NewTimer(s.opts.LoginDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.Context().Done():
+	case <-s.faults.released:
+	}
+}
+
 // serveAPI answers one request.
 func (s *Server) serveAPI(h *http.Request, t target, matched bool, path string) (*request, any, error) {
-	user, err := s.authenticate(h, path)
+	switch {
+	case !known[h.Method]:
+		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("method '%s' not available", h.Method))
+	case len(h.TransferEncoding) > 0:
+		return nil, nil, proxied(http.StatusNotImplemented, "chunked transfer encoding not supported")
+	}
+	user, byToken, err := s.authenticate(h, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !known[h.Method] {
-		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("method '%s' not available", h.Method))
+	if h.ContentLength > 0 && h.Method != http.MethodPost && h.Method != http.MethodPut {
+		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("Unexpected content for method '%s'", h.Method))
 	}
 	in, file, err := readParams(h)
 	r := &request{cluster: s.cluster, ctx: h.Context(), http: h, user: user, upload: file}
@@ -72,6 +95,9 @@ func (s *Server) serveAPI(h *http.Request, t target, matched bool, path string) 
 	}
 	if !matched {
 		return r, nil, notImplemented(h.Method, path)
+	}
+	if byToken && t.noToken {
+		return r, nil, forbidden(fmt.Sprintf("URI '%s' not available with API token, need proper ticket.\n", path))
 	}
 	data, err := s.perform(r, t, path, in)
 	return r, data, err
@@ -86,9 +112,10 @@ func notImplemented(method, path string) error {
 
 // perform is what follows the authentication.
 func (s *Server) perform(r *request, t target, path string, in map[string]any) (data any, err error) {
+	delete(in, "_dc")
 	for name, value := range t.vars {
-		if _, twice := in[name]; twice {
-			return nil, raise(http.StatusBadRequest, "Parameter verification failed - duplicate parameter '%s'", name)
+		if sent, twice := in[name]; twice && plain(sent) != value {
+			return nil, wrongParam(name, "duplicate parameter (already defined in URI) with conflicting values!")
 		}
 		in[name] = value
 	}
@@ -100,7 +127,7 @@ func (s *Server) perform(r *request, t target, path string, in map[string]any) (
 			data, err = nil, die("panic: %v", p)
 		}
 	}()
-	if err := s.allowed(r, t, path, in); err != nil {
+	if err := s.allowed(r, t.permissions, in); err != nil {
 		return nil, err
 	}
 	if err := s.proxy(t, in); err != nil {

@@ -4,9 +4,11 @@ import "strings"
 
 // target is the endpoint that a request is for.
 type target struct {
-	route   string // method and path as handlers has them
-	vars    map[string]string
-	proxyTo string // the parameter that names the node it is for, or ""
+	route       string // method and path as handlers has them
+	vars        map[string]string
+	proxyTo     string // the parameter that names the node it is for, or ""
+	noToken     bool   // refuses API tokens
+	permissions any    // the check, in the schema's own notation
 }
 
 // match finds the endpoint of a path.
@@ -20,7 +22,10 @@ func match(_ int, method, path string) (target, bool) {
 		vars, ok := fits(pattern, path)
 		// A literal wins over a variable, and there are fewer variables then.
 		if ok && (!found || len(vars) < len(best.vars)) {
-			best, found = target{route: route, vars: vars}, true
+			best, found = target{route: route, vars: vars, permissions: map[string]any{"user": "all"}}, true
+			if openRoutes[route] {
+				best.permissions = map[string]any{"user": "world"}
+			}
 			if strings.HasPrefix(pattern, "/nodes/{node}/") {
 				best.proxyTo = "node"
 			}

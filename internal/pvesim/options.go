@@ -14,6 +14,8 @@ type Options struct {
 	VMs int
 	// Delay is added to every request, and up to Jitter more at random.
 	Delay, Jitter time.Duration
+	// LoginDelay is how long the refusal of a login or of a credential waits; Proxmox VE waits 3 s.
+	LoginDelay time.Duration
 	// TaskTime is how long a task takes beside what it waits for; 0 means as long as its work.
 	TaskTime time.Duration
 	// LockWait is how long a request waits for the lock of a VM's configuration; 0 is what Proxmox VE waits, 10 s.

@@ -6,8 +6,10 @@ import (
 )
 
 const (
-	rootToken    = "11111111-2222-3333-4444-555555555555"
-	rootPassword = "simulated-root"
+	rootTokenName = "tf"
+	rootToken     = "11111111-2222-3333-4444-555555555555"
+	rootPassword  = "simulated-root"
+	clusterName   = "simulated"
 )
 
 const gib = 1 << 30
@@ -24,6 +26,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		ha:       newHaState(),
 		misc:     newMiscState(),
 		firewall: newFirewallState(),
+		access:   newAccess(o.Version),
 	}
 	booted := time.Now().Add(-24 * time.Hour).Truncate(time.Second)
 	for _, name := range o.Nodes {

@@ -156,7 +156,7 @@ func (s *Server) CACertificate() string { return s.certificate.authority }
 func (s *Server) Fingerprint() string { return s.certificate.fingerprint }
 
 // Token returns an API token of root@pam that may do all that a token may: "root@pam!tf=...".
-func (s *Server) Token() string { return "root@pam!tf=" + rootToken }
+func (s *Server) Token() string { return "root@pam!" + rootTokenName + "=" + rootToken }
 
 // Password returns the password of root@pam.
 func (s *Server) Password() string { return rootPassword }

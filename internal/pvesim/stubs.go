@@ -1,4 +1,3 @@
 package pvesim
 
 type content struct{}
-type access struct{}
