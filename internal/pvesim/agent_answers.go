@@ -30,7 +30,7 @@ func (r *request) guestFileSystems(m *machine) any {
 			continue
 		}
 		size := int64(1 << 30)
-		if v := r.findVolume(m.node.name, d.volid); v != nil && v.size > 0 {
+		if v := r.volume(m.node.name, d.volid); v != nil && v.size > 0 {
 			size = v.size
 		}
 		bus := strings.TrimRight(d.key, "0123456789")

@@ -108,31 +108,14 @@ func guestDrives(m *machine) []guestDrive {
 	return drives
 }
 
-// findVolume is a volume that a node sees, or nil.
-func (c *cluster) findVolume(nodeName, volid string) *volume {
-	if c.volumes == nil {
-		return nil
-	}
-	if v := c.volumes.all[volumeKey{nodeName, volid}]; v != nil {
-		return v
-	}
-	return c.volumes.all[volumeKey{"", volid}]
-}
-
 // volumeBytes is the beginning of a volume's content, at most n bytes; nil where it cannot be read.
 func (c *cluster) volumeBytes(nodeName, volid string, n int64) []byte {
-	v := c.findVolume(nodeName, volid)
-	if v == nil || v.data == nil {
-		return nil
-	}
-	r, ok := any(v.data).(interface {
-		ReadAt(b []byte, offset int64) (int, error)
-	})
-	if !ok {
+	v := c.volume(nodeName, volid)
+	if v == nil {
 		return nil
 	}
 	b := make([]byte, min(n, v.size))
-	got, _ := r.ReadAt(b, 0)
+	got, _ := v.data.ReadAt(b, 0)
 	return b[:got]
 }
 

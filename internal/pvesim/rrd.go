@@ -67,7 +67,7 @@ func machineHistory(r *request) (any, error) {
 // rootSize is the size of a machine's first disk, in bytes.
 func (c *cluster) rootSize(m *machine) int64 {
 	for _, d := range guestDrives(m) {
-		if v := c.findVolume(m.node.name, d.volid); v != nil && !d.cdrom {
+		if v := c.volume(m.node.name, d.volid); v != nil && !d.cdrom {
 			return v.size
 		}
 	}

@@ -19,7 +19,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 	c := &cluster{
 		opts:     o,
 		ctx:      ctx,
-		volumes:  &volumes{all: map[volumeKey]*volume{}},
+		volumes:  newVolumes(),
 		machines: map[int]*machine{},
 		pools:    map[string]*pool{},
 		tasks:    newTaskList(),

@@ -117,6 +117,7 @@ func (s *Server) Close() {
 	s.end()
 	s.stop()
 	s.work.Wait()
+	s.volumes.close()
 }
 
 // Stop is pveproxy stopping: the listener and all connections go until Resume. Tasks go on, tickets stay valid.

@@ -1,6 +1,11 @@
 package pvesim
 
-import "time"
+import (
+	"cmp"
+	"path"
+	"slices"
+	"time"
+)
 
 // storage is one entry of storage.cfg.
 type storage struct {
@@ -12,7 +17,9 @@ type storage struct {
 
 // volumes are the bytes of a cluster, by node and volume id; those of a shared storage have node "".
 type volumes struct {
-	all map[volumeKey]*volume
+	all     map[volumeKey]*volume
+	spool   *spool
+	uploads map[string]*content // by the name of the temporary file
 }
 
 type volumeKey struct{ node, volid string }
@@ -32,4 +39,123 @@ type volume struct {
 	notes     string
 	protected bool
 	data      *content
+	shared    int64 // bytes of data that the base holds
+	snaps     []volumeSnapshot
+}
+
+// volumeSnapshot is the content of a volume as it was, kept by the storage.
+type volumeSnapshot struct {
+	name string
+	size int64
+	data *content
+}
+
+func newVolumes() *volumes {
+	return &volumes{all: map[volumeKey]*volume{}, spool: &spool{}, uploads: map[string]*content{}}
+}
+
+// close gives back what the volumes hold of the machine the simulator runs on.
+func (v *volumes) close() { v.spool.close() }
+
+// storage finds a storage, or nil.
+func (c *cluster) storage(id string) *storage {
+	for _, st := range c.storages {
+		if st.id == id {
+			return st
+		}
+	}
+	return nil
+}
+
+// usable finds a storage that a node can use, or says what Proxmox VE says.
+func (c *cluster) usable(node, id string) (*storage, error) {
+	st := c.storage(id)
+	switch {
+	case st == nil:
+		return nil, die("storage '%s' does not exist", id)
+	case st.disabled():
+		return nil, die("storage '%s' is disabled", id)
+	case !st.on(node):
+		return nil, die("storage '%s' is not available on node '%s'", id, node)
+	}
+	return st, nil
+}
+
+// where is the node that a storage's volumes are kept under.
+func (st *storage) where(node string) string {
+	if st.shared() {
+		return ""
+	}
+	return node
+}
+
+// volume finds a volume as a node sees it, or nil.
+func (c *cluster) volume(node, volid string) *volume {
+	id, name, ok := cutVolid(volid)
+	st := c.storage(id)
+	if !ok || st == nil {
+		return nil
+	}
+	if v := c.volumes.all[volumeKey{st.where(node), volid}]; v != nil {
+		return v
+	}
+	// A linked clone has a second name, that of the file.
+	n, err := st.parse(name)
+	if err != nil || n.base != "" || n.content != "images" {
+		return nil
+	}
+	for _, v := range c.volumesOf(st, node) {
+		if v.parent != "" && v.path() == st.pathOf(n) {
+			return v
+		}
+	}
+	return nil
+}
+
+// volumesOf are the volumes of a storage as a node sees them, by volume id.
+func (c *cluster) volumesOf(st *storage, node string) []*volume {
+	var list []*volume
+	for k, v := range c.volumes.all {
+		if v.storage == st && k.node == st.where(node) {
+			list = append(list, v)
+		}
+	}
+	slices.SortFunc(list, func(a, b *volume) int { return cmp.Compare(a.volid, b.volid) })
+	return list
+}
+
+// add registers a volume.
+func (c *cluster) add(v *volume) *volume {
+	if v.created.IsZero() {
+		v.created = time.Now()
+	}
+	if v.data == nil {
+		v.data = newContent(c.volumes.spool, v.size)
+	}
+	c.volumes.all[volumeKey{v.node, v.volid}] = v
+	return v
+}
+
+// name is the volume id without the storage.
+func (v *volume) name() string {
+	_, name, _ := cutVolid(v.volid)
+	return name
+}
+
+// file is the last part of the volume's name.
+func (v *volume) file() string { return path.Base(v.name()) }
+
+// isBase tells whether the volume belongs to a template, and never changes.
+func (v *volume) isBase() bool {
+	n, err := v.storage.parse(v.name())
+	return err == nil && n.isBase
+}
+
+// path is where the node has it.
+func (v *volume) path() string {
+	n, err := v.storage.parse(v.name())
+	if err != nil {
+		return ""
+	}
+	return v.storage.pathOf(n)
 }

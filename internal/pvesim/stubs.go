@@ -1,3 +1,0 @@
-package pvesim
-
-type content struct{}
