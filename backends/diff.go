@@ -129,18 +129,6 @@ func scalar[T comparable](d *differ, p Path, key string, f Feature, from, to *T)
 	d.add(c)
 }
 
-// either is scalar for what is true by default, so that false asks for the feature as well.
-func either(d *differ, p Path, key string, f Feature, from, to *bool) {
-	if to == nil || from != nil && *from == *to {
-		return
-	}
-	c := Change{Path: p, Action: Set, Feature: f, Key: key, To: *to}
-	if from != nil {
-		c.From = *from
-	}
-	d.add(c)
-}
-
 // size records a change of a number that grows or shrinks.
 func size(d *differ, p Path, key string, f Feature, from, to *int64) {
 	n := len(d.changes)
@@ -277,8 +265,7 @@ func (d *differ) diskOptions(p Path, key string, have, want Disk) {
 	limit(d, p.Attr("throughput_mib"), key, FeatureDiskLimits, have.ThroughputMiB, want.ThroughputMiB)
 	scalar(d, p.Attr("slot"), key, FeatureDiskSlot, have.Slot, want.Slot)
 	scalar(d, p.Attr("shared"), key, FeatureDiskSharing, have.Shared, want.Shared)
-	either(d, p.Attr("backup"), key, FeatureProxmoxOptions, have.Backup, want.Backup)
-	either(d, p.Attr("replicate"), key, FeatureProxmoxOptions, have.Replicate, want.Replicate)
+	pairs(d, p.Attr("options"), key, FeatureProxmoxOptions, have.Options, want.Options)
 }
 
 func (d *differ) networks(from, to map[string]NIC) {
@@ -323,11 +310,7 @@ func (d *differ) nicOptions(p Path, key string, have, want NIC) {
 	scalar(d, p.Attr("connected"), key, "", have.Connected, want.Connected)
 	scalar(d, p.Attr("order"), key, "", have.Order, want.Order)
 	limit(d, p.Attr("bandwidth_mbps"), key, FeatureNetworkLimits, have.BandwidthMbps, want.BandwidthMbps)
-	scalar(d, p.Attr("firewall"), key, FeatureProxmoxOptions, have.Firewall, want.Firewall)
-	limit(d, p.Attr("queues"), key, FeatureProxmoxOptions, have.Queues, want.Queues)
-	if want.Trunks != nil && !slices.Equal(have.Trunks, want.Trunks) {
-		d.add(Change{Path: p.Attr("vlan_trunks"), Action: Set, Key: key, Feature: FeatureProxmoxOptions, From: have.Trunks, To: want.Trunks})
-	}
+	pairs(d, p.Attr("options"), key, FeatureProxmoxOptions, have.Options, want.Options)
 	ip(d, p.Attr("ipv4"), key, have.IPv4, want.IPv4)
 	ip(d, p.Attr("ipv6"), key, have.IPv6, want.IPv6)
 }

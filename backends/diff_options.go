@@ -28,8 +28,8 @@ func (d *differ) vsphere(from, to *VSphereOptions) {
 	}
 	p := Path("vsphere")
 	size(d, p.Attr("hardware_version"), "", FeatureVSphereOptions, from.HardwareVersion, to.HardwareVersion)
-	pairs(d, p.Attr("extra_config"), FeatureVSphereOptions, from.ExtraConfig, to.ExtraConfig)
-	pairs(d, p.Attr("custom_attributes"), FeatureVSphereOptions, from.CustomAttributes, to.CustomAttributes)
+	pairs(d, p.Attr("extra_config"), "", FeatureVSphereOptions, from.ExtraConfig, to.ExtraConfig)
+	pairs(d, p.Attr("custom_attributes"), "", FeatureVSphereOptions, from.CustomAttributes, to.CustomAttributes)
 	sequence(d, p.Attr("boot_order"), FeatureVSphereOptions, from.BootOrder, to.BootOrder)
 	scalar(d, p.Attr("boot_delay_ms"), "", FeatureVSphereOptions, from.BootDelayMs, to.BootDelayMs)
 	scalar(d, p.Attr("latency_sensitivity"), "", FeatureVSphereOptions, from.LatencySensitivity, to.LatencySensitivity)
@@ -47,23 +47,10 @@ func (d *differ) proxmox(from, to *ProxmoxOptions) {
 	scalar(d, p.Attr("vm_id"), "", f, from.VMID, to.VMID)
 	scalar(d, p.Attr("machine"), "", f, from.Machine, to.Machine)
 	scalar(d, p.Attr("scsi_controller"), "", f, from.SCSIController, to.SCSIController)
-	either(d, p.Attr("kvm"), "", f, from.KVM, to.KVM)
-	if to.CPUFlags != nil && !sameSet(from.CPUFlags, to.CPUFlags) {
-		d.add(Change{Path: p.Attr("cpu_flags"), Action: Set, Feature: f, From: sorted(from.CPUFlags), To: sorted(to.CPUFlags)})
-	}
-	scalar(d, p.Attr("numa"), "", f, from.NUMA, to.NUMA)
-	scalar(d, p.Attr("huge_pages"), "", f, from.HugePages, to.HugePages)
 	scalar(d, p.Attr("autostart"), "", f, from.Autostart, to.Autostart)
-	scalar(d, p.Attr("start_order"), "", f, from.StartOrder, to.StartOrder)
-	scalar(d, p.Attr("start_delay_seconds"), "", f, from.StartDelaySeconds, to.StartDelaySeconds)
-	scalar(d, p.Attr("stop_timeout_seconds"), "", f, from.StopTimeoutSeconds, to.StopTimeoutSeconds)
-	scalar(d, p.Attr("display"), "", f, from.Display, to.Display)
-	sequence(d, p.Attr("serial_ports"), f, from.SerialPorts, to.SerialPorts)
-	either(d, p.Attr("agent"), "", f, from.Agent, to.Agent)
-	scalar(d, p.Attr("protection"), "", f, from.Protection, to.Protection)
 	sequence(d, p.Attr("boot_order"), f, from.BootOrder, to.BootOrder)
-	pairs(d, p.Attr("snippets"), f, from.Snippets, to.Snippets)
-	either(d, p.Attr("tablet"), "", f, from.Tablet, to.Tablet)
+	pairs(d, p.Attr("snippets"), "", f, from.Snippets, to.Snippets)
+	pairs(d, p.Attr("options"), "", f, from.Options, to.Options)
 }
 
 // sequence records that a list becomes another.
@@ -74,9 +61,9 @@ func sequence(d *differ, p Path, f Feature, from, to []string) {
 }
 
 // pairs records that a map becomes another, by keys: what it holds may be secret.
-func pairs(d *differ, p Path, f Feature, from, to map[string]string) {
+func pairs(d *differ, p Path, key string, f Feature, from, to map[string]string) {
 	if to == nil || len(from) == 0 && len(to) == 0 || maps.Equal(from, to) {
 		return
 	}
-	d.add(Change{Path: p, Action: Set, Feature: f, From: sortedKeys(from), To: sortedKeys(to)})
+	d.add(Change{Path: p, Action: Set, Key: key, Feature: f, From: sortedKeys(from), To: sortedKeys(to)})
 }

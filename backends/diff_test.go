@@ -92,23 +92,17 @@ func TestDiff(t *testing.T) {
 			[]string{"set vsphere.extra_config from [a] to [] [vsphere_options]"},
 		},
 		"options of Proxmox VE": {
-			&backends.VMSpec{Proxmox: &backends.ProxmoxOptions{CPUFlags: []string{"+aes", "-pcid"}, KVM: new(true), VMID: new(int64(100)), SerialPorts: []string{}}},
-			&backends.VMSpec{Proxmox: &backends.ProxmoxOptions{CPUFlags: []string{"-pcid", "+aes"}, KVM: new(false), Agent: new(false), SerialPorts: []string{"socket"}}},
-			[]string{
-				"set proxmox.kvm from true to false [proxmox_options]", "set proxmox.serial_ports from [] to [socket] [proxmox_options]",
-				"set proxmox.agent to false [proxmox_options]",
-			},
+			&backends.VMSpec{Proxmox: &backends.ProxmoxOptions{Machine: new("pc"), VMID: new(int64(100)), Options: map[string]string{"tablet": "0"}}},
+			&backends.VMSpec{Proxmox: &backends.ProxmoxOptions{Machine: new("q35"), Snippets: map[string]string{}, Options: map[string]string{"tablet": "1", "kvm": "0"}}},
+			[]string{"set proxmox.machine from pc to q35 [proxmox_options]", "set proxmox.options from [tablet] to [kvm tablet] [proxmox_options]"},
 		},
-		"options of disks and interfaces on Proxmox VE": {
-			&backends.VMSpec{Disks: map[string]backends.Disk{"a": {Backup: new(true)}}, Networks: map[string]backends.NIC{"lan": {Trunks: []int64{5}}}},
+		"options of disks and interfaces": {
+			&backends.VMSpec{Disks: map[string]backends.Disk{"a": {Options: map[string]string{"backup": "0"}}}, Networks: map[string]backends.NIC{"lan": {}}},
 			&backends.VMSpec{
-				Disks:    map[string]backends.Disk{"a": {Backup: new(false)}},
-				Networks: map[string]backends.NIC{"lan": {Trunks: []int64{}, Queues: new(int64(0)), Firewall: new(true)}},
+				Disks:    map[string]backends.Disk{"a": {Options: map[string]string{}}},
+				Networks: map[string]backends.NIC{"lan": {Options: map[string]string{"firewall": "1"}}},
 			},
-			[]string{
-				`set disks["a"].backup from true to false [proxmox_options]`, `set networks["lan"].firewall to true [proxmox_options]`,
-				`set networks["lan"].vlan_trunks from [5] to [] [proxmox_options]`,
-			},
+			[]string{`set disks["a"].options from [backup] to [] [proxmox_options]`, `set networks["lan"].options from [] to [firewall] [proxmox_options]`},
 		},
 		"a device says of what kind it is": {
 			&backends.VMSpec{HostDevices: map[string]backends.HostDevice{}},

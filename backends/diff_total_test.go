@@ -17,7 +17,7 @@ var undrawn = []string{
 	"Image", "Template", "Linked", "CreateToken",
 	"HighAvailability", "FaultTolerance", "DRSAutomation", "HostDevices", "Libvirt", "VSphere", "Proxmox", "Customization",
 	"Placement.Cluster", "Placement.Storage", "Placement.Pool",
-	"Disks.Policy", "Disks.Volume", "Disks.Backup", "Disks.Replicate", "Networks.Firewall", "Networks.Queues", "Networks.Trunks", "Console.TLS", "CloudInit.Datasource",
+	"Disks.Policy", "Disks.Volume", "Disks.Options", "Networks.Options", "Console.TLS", "CloudInit.Datasource",
 	"CloudInit.Users.Shell", "CloudInit.Users.Sudo", "CloudInit.Users.PasswordHash", "CloudInit.Users.SSHKeys",
 	"Networks.IPv4.Routes", "Networks.IPv4.Extra", "Networks.IPv6.Routes", "Networks.IPv6.Gateway",
 }

@@ -46,8 +46,7 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 		"console.type", "console.address", "console.port", "console.tls",
 		"libvirt.machine", "libvirt.domain_type", "libvirt.loader",
 		"vsphere.latency_sensitivity", "vsphere.scsi_controller",
-		"proxmox.machine", "proxmox.scsi_controller", "proxmox.kvm", "proxmox.cpu_flags", "proxmox.numa", "proxmox.huge_pages",
-		"proxmox.display", "proxmox.serial_ports", "proxmox.agent", "proxmox.tablet":
+		"proxmox.machine", "proxmox.scsi_controller", "proxmox.options":
 		return restart("the guest sees this as hardware, which is fixed while it runs")
 	case "disks":
 		return diskImpact(from, to, c)
@@ -63,14 +62,14 @@ func DefaultImpact(from, to *VMSpec, c Change) Impact {
 		return restart("virtual hardware is upgraded while the VM is off")
 	case "proxmox.vm_id":
 		return refuse("a VM keeps its id (it has %v); make it anew, or take vm_id out", c.From)
-	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread", "disks.slot", "disks.shared":
+	case "disks.bus", "disks.cache", "disks.discard", "disks.ssd", "disks.iothread", "disks.slot", "disks.shared", "disks.options":
 		return restart("the disk must be detached and attached again for it")
 	case "disks.storage", "disks.provisioning", "disks.format", "disks.policy":
 		if c.From == nil { // not known before, now said: nothing to convert
 			return live()
 		}
 		return refuse("a disk keeps it from its creation; add a disk under another key and move the data")
-	case "networks.model", "networks.mac", "networks.mtu", "networks.order", "networks.queues":
+	case "networks.model", "networks.mac", "networks.mtu", "networks.order", "networks.options":
 		return restart("the interface must be plugged anew for it")
 	default:
 		return live()
@@ -89,7 +88,7 @@ func (c Change) PartOfAddition() bool {
 func (c Change) IsNote() bool {
 	switch p := c.Path.Generic(); p {
 	case "description", "tags", "settings", "placement.storage", "disks.keep_on_destroy", "libvirt.autostart", "vsphere.custom_attributes",
-		"proxmox.autostart", "proxmox.start_order", "proxmox.start_delay_seconds", "proxmox.stop_timeout_seconds", "proxmox.protection",
+		"proxmox.autostart",
 		"dns", "networks.ipv4", "networks.ipv6":
 		return c.Action == Set
 	default:

@@ -121,9 +121,9 @@ type Disk struct {
 	Slot *string
 	// Shared lets several VMs write to the disk at once, each of which has to say so.
 	Shared *bool
-	// Backup and Replicate are whether the hypervisor's own backups and storage replication take the disk.
-	Backup    *bool
-	Replicate *bool
+	// Options are further ones by the hypervisor's own names, "backup": "0" on Proxmox VE. As observed it has
+	// the keys that were asked for here and no others; of those, what a desired one does not have is taken away.
+	Options map[string]string
 	// Volume is the id of an existing disk that is attached instead of one
 	// being made; it is not the VM's own and outlives it.
 	Volume *string
@@ -145,12 +145,9 @@ type NIC struct {
 	Order     *int64 // position on the bus; keys in order where unset
 	// BandwidthMbps bounds each direction, in 10^6 bits a second; 0 is none.
 	BandwidthMbps *int64
-	Firewall      *bool  // the hypervisor's own firewall filters the interface
-	Queues        *int64 // packet queues, each served by a vCPU; 0 is one
-	// Trunks are the VLANs that pass with their tags, sorted; empty is all that the network lets pass.
-	Trunks []int64
-	IPv4   *IPConfig
-	IPv6   *IPConfig
+	Options       map[string]string // as Disk.Options: "firewall": "1"
+	IPv4          *IPConfig
+	IPv6          *IPConfig
 }
 
 // IPConfig is a static address. Nil in a NIC is a value: the guest uses DHCP (v4) or
@@ -285,28 +282,16 @@ type ProxmoxOptions struct {
 	VMID           *int64  // at creation; unset: the next free one of the provider's range
 	Machine        *string // "q35", "pc" or a versioned machine type
 	SCSIController *string // "virtio-scsi-single", "virtio-scsi-pci", "lsi", "lsi53c810", "megasas" or "pvscsi"
-	KVM            *bool   // hardware virtualization; false emulates the processor
-	// CPUFlags are switched on or off beside the model's, "+aes" or "-pcid"; a set.
-	CPUFlags  []string
-	NUMA      *bool
-	HugePages *string // "2" or "1024" MiB, or "any"; "" is none
-	Autostart *bool   // start with the node
-	// StartOrder is the place among those that start and stop with the node, lowest first at the start;
-	// -1 is none. StartDelaySeconds and StopTimeoutSeconds are waited for then; -1 is the cluster's default.
-	StartOrder, StartDelaySeconds, StopTimeoutSeconds *int64
-	// Display is the graphics card by Proxmox VE's name with its options, "virtio,memory=64". It goes
-	// before Console.Type.
-	Display     *string
-	SerialPorts []string // "socket", or a device of the node; in order, at most four
-	Agent       *bool    // the channel of the QEMU guest agent
-	Protection  *bool    // Proxmox VE itself refuses to remove the VM and its disks
+	Autostart      *bool   // start with the node
 	// BootOrder names what the firmware tries in order: keys of disks, keys of networks and "cdrom".
 	// Where a disk and a network have one key, the disk is meant.
 	BootOrder []string
 	// Snippets are volumes of cloud-init data that replace what Proxmox VE makes, by "user",
 	// "network", "meta" and "vendor": "local:snippets/web.yaml".
 	Snippets map[string]string
-	Tablet   *bool // a pointer that consoles can follow without drift
+	// Options are further settings by Proxmox VE's own names, "tablet": "0". As observed it has the keys
+	// that were asked for here and no others; of those, what a desired one does not have is taken away.
+	Options map[string]string
 }
 
 // ConsoleSpec is how a VM's console can be reached.

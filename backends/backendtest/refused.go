@@ -127,8 +127,8 @@ func Refusals() []Refusal {
 		attribute(backends.FeatureVSphereOptions, "vsphere.hardware_version", func(s *backends.VMSpec) {
 			s.VSphere = &backends.VSphereOptions{HardwareVersion: new(int64(19))}
 		}),
-		attribute(backends.FeatureProxmoxOptions, "proxmox.kvm", func(s *backends.VMSpec) {
-			s.Proxmox = &backends.ProxmoxOptions{KVM: new(false)}
+		attribute(backends.FeatureProxmoxOptions, "proxmox.machine", func(s *backends.VMSpec) {
+			s.Proxmox = &backends.ProxmoxOptions{Machine: new("q35")}
 		}),
 		attribute(backends.FeatureDiskSlot, `disks["zz"].slot`, withSecondDisk(backends.Disk{SizeGiB: new(int64(1)), Slot: new("1:0")})),
 		attribute(backends.FeatureDiskSharing, `disks["zz"].shared`, withSecondDisk(backends.Disk{SizeGiB: new(int64(1)), Shared: new(true)})),

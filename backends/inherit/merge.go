@@ -96,7 +96,9 @@ func mergeDisk(from, to backends.Disk) backends.Disk {
 	to.SSD, to.IOThread = first(to.SSD, from.SSD), first(to.IOThread, from.IOThread)
 	to.IOPSLimit, to.ThroughputMiB = first(to.IOPSLimit, from.IOPSLimit), first(to.ThroughputMiB, from.ThroughputMiB)
 	to.Policy, to.Slot, to.Shared = first(to.Policy, from.Policy), first(to.Slot, from.Slot), first(to.Shared, from.Shared)
-	to.Backup, to.Replicate = first(to.Backup, from.Backup), first(to.Replicate, from.Replicate)
+	if to.Options == nil {
+		to.Options = from.Options
+	}
 	to.KeepOnDestroy, to.Volume = first(to.KeepOnDestroy, from.KeepOnDestroy), first(to.Volume, from.Volume)
 	return to
 }
@@ -106,9 +108,8 @@ func mergeNIC(from, to backends.NIC) backends.NIC {
 	to.Network, to.VLAN, to.Model = first(to.Network, from.Network), first(to.VLAN, from.VLAN), first(to.Model, from.Model)
 	to.MAC, to.MTU, to.Connected = first(to.MAC, from.MAC), first(to.MTU, from.MTU), first(to.Connected, from.Connected)
 	to.Order, to.BandwidthMbps = first(to.Order, from.Order), first(to.BandwidthMbps, from.BandwidthMbps)
-	to.Firewall, to.Queues = first(to.Firewall, from.Firewall), first(to.Queues, from.Queues)
-	if to.Trunks == nil {
-		to.Trunks = from.Trunks
+	if to.Options == nil {
+		to.Options = from.Options
 	}
 	return to
 }
@@ -170,24 +171,16 @@ func mergeProxmox(from, to *backends.ProxmoxOptions) *backends.ProxmoxOptions {
 		return first(to, from)
 	}
 	out := *to
-	out.VMID, out.Machine, out.SCSIController = first(to.VMID, from.VMID), first(to.Machine, from.Machine), first(to.SCSIController, from.SCSIController)
-	out.KVM, out.NUMA, out.HugePages = first(to.KVM, from.KVM), first(to.NUMA, from.NUMA), first(to.HugePages, from.HugePages)
-	out.Autostart, out.StartOrder = first(to.Autostart, from.Autostart), first(to.StartOrder, from.StartOrder)
-	out.StartDelaySeconds = first(to.StartDelaySeconds, from.StartDelaySeconds)
-	out.StopTimeoutSeconds = first(to.StopTimeoutSeconds, from.StopTimeoutSeconds)
-	out.Display, out.Agent = first(to.Display, from.Display), first(to.Agent, from.Agent)
-	out.Protection, out.Tablet = first(to.Protection, from.Protection), first(to.Tablet, from.Tablet)
-	if to.CPUFlags == nil {
-		out.CPUFlags = from.CPUFlags
-	}
-	if to.SerialPorts == nil {
-		out.SerialPorts = from.SerialPorts
-	}
+	out.VMID, out.Machine = first(to.VMID, from.VMID), first(to.Machine, from.Machine)
+	out.SCSIController, out.Autostart = first(to.SCSIController, from.SCSIController), first(to.Autostart, from.Autostart)
 	if to.BootOrder == nil {
 		out.BootOrder = from.BootOrder
 	}
 	if to.Snippets == nil {
 		out.Snippets = from.Snippets
+	}
+	if to.Options == nil {
+		out.Options = from.Options
 	}
 	return &out
 }
