@@ -35,7 +35,7 @@ const newerVersions = "10.1 10.0 9.2 9.1 9.0 8.2 8.1 8.0 "
 
 func init() {
 	const base = "/nodes/{node}/capabilities"
-	handle("GET "+base, func(*request) (any, error) { return subdirs("name", "qemu"), nil })
+	handle("GET "+base, index("name", "qemu"))
 	handle("GET "+base+"/qemu", func(r *request) (any, error) {
 		if r.opts.Version >= 9 {
 			return subdirs("name", "cpu", "cpu-flags", "machines", "migration"), nil

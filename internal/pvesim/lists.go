@@ -7,18 +7,10 @@ import (
 )
 
 func init() {
-	index := func(route, key, names string) {
-		handle("GET "+route, func(*request) (any, error) { return subdirs(key, strings.Fields(names)...), nil })
-	}
-	index("/", "subdir", "version cluster nodes storage access pools")
-	index("/cluster", "name", "acme backup backup-info ceph config firewall ha jobs log mapping metrics notifications nextid options "+
-		"replication resources status tasks sdn")
-	index("/nodes/{node}", "name", "aplinfo apt capabilities ceph certificates config disks dns firewall hardware hosts journal lxc migrateall "+
-		"netstat network qemu query-url-metadata replication report rrd rrddata scan services spiceshell startall status stopall storage "+
-		"subscription suspendall syslog tasks termproxy time version vncshell vzdump wakeonlan sdn")
-	index("/nodes/{node}/scan", "method", "cifs glusterfs iscsi lvm nfs pbs zfs")
-	index("/cluster/notifications", "name", "endpoints matcher-fields matcher-field-values matchers targets")
-	index("/cluster/notifications/endpoints", "name", "gotify sendmail smtp webhook")
+	handle("GET /", index("subdir", "version", "cluster", "nodes", "storage", "access", "pools"))
+	handle("GET /nodes/{node}/scan", index("method", "cifs", "glusterfs", "iscsi", "lvm", "nfs", "pbs", "zfs"))
+	handle("GET /cluster/notifications", index("name", "endpoints", "matcher-fields", "matcher-field-values", "matchers", "targets"))
+	handle("GET /cluster/notifications/endpoints", index("name", "gotify", "sendmail", "smtp", "webhook"))
 
 	for _, route := range strings.Fields("/nodes/{node}/services /nodes/{node}/disks/list /nodes/{node}/hardware/usb /nodes/{node}/aplinfo " +
 		"/cluster/notifications/targets /cluster/notifications/matcher-fields /cluster/notifications/matcher-field-values " +

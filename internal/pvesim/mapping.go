@@ -9,7 +9,7 @@ import (
 var mappingWords = map[string]string{"pci": "hardware mapping", "usb": "hardware mapping", "dir": "directory mapping"}
 
 func init() {
-	handle("GET /cluster/mapping", func(*request) (any, error) { return subdirs("name", "dir", "pci", "usb"), nil })
+	handle("GET /cluster/mapping", index("name", "dir", "pci", "usb"))
 	for kind := range mappingWords {
 		base := "/cluster/mapping/" + kind
 		handle("GET "+base, func(r *request) (any, error) { return listMappings(r, kind) })

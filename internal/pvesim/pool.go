@@ -115,7 +115,7 @@ func (r *request) poolMachine(m *machine) map[string]any {
 	if m.lxc {
 		one["name"] = m.config["hostname"]
 	}
-	one["template"] = yes(m.template)
+	one["template"] = bit(m.template)
 	one["maxmem"] = int64(m.amount("memory", 512)) << 20
 	one["maxcpu"] = m.amount("sockets", 1) * m.amount("cores", 1)
 	one["maxdisk"] = r.rootSize(m)

@@ -97,14 +97,6 @@ func storageHistory(r *request) (any, error) {
 	return nil, die("storage '%s' does not exist", id)
 }
 
-// yes is a boolean as the API's answers have it.
-func yes(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // number is a value as a number where it is one, else as it is.
 func number(s string) any {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {

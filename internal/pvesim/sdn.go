@@ -22,9 +22,7 @@ func newSDN() *sdnState {
 }
 
 func init() {
-	handle("GET /cluster/sdn", func(*request) (any, error) {
-		return subdirs("id", "vnets", "zones", "controllers", "ipams", "dns"), nil
-	})
+	handle("GET /cluster/sdn", index("id", "vnets", "zones", "controllers", "ipams", "dns"))
 	handle("PUT /cluster/sdn", applySDN)
 	zones := func(r *request) *sdnObjects { return r.misc.sdn.zones }
 	vnets := func(r *request) *sdnObjects { return r.misc.sdn.vnets }
