@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim/apischema"
 )
 
 // cluster is all that a simulated cluster knows. mu guards everything that is
@@ -11,8 +13,10 @@ import (
 // go of it only in request.unlocked and lockConfig; the work of a task runs
 // without it.
 type cluster struct {
-	mu   sync.Mutex
-	opts Options
+	mu     sync.Mutex
+	opts   Options
+	schema *apischema.Table
+	extra  []*apischema.Endpoint // beside the schema
 
 	nodes    []*node
 	storages []*storage // in the order of storage.cfg

@@ -28,10 +28,10 @@ func (s *Server) answer(w http.ResponseWriter, h *http.Request) {
 	if path == "" {
 		path = "/"
 	}
-	t, matched := match(s.opts.Version, h.Method, path)
+	t, matched := s.match(h.Method, path)
 	route := h.Method + " " + path
 	if matched {
-		route = t.route
+		route = t.Route()
 	}
 	s.counts.add(route)
 	rule, goOn := s.disturb(w, h, route)
@@ -96,7 +96,7 @@ func (s *Server) serveAPI(h *http.Request, t target, matched bool, path string) 
 	if !matched {
 		return r, nil, notImplemented(h.Method, path)
 	}
-	if byToken && t.noToken {
+	if byToken && !bool(t.AllowToken) {
 		return r, nil, forbidden(fmt.Sprintf("URI '%s' not available with API token, need proper ticket.\n", path))
 	}
 	data, err := s.perform(r, t, path, in)
@@ -123,11 +123,11 @@ func (s *Server) perform(r *request, t target, path string, in map[string]any) (
 	defer s.mu.Unlock()
 	defer func() {
 		if p := recover(); p != nil {
-			s.panicked(fmt.Sprintf("%s: %v\n%s", t.route, p, debug.Stack()))
+			s.panicked(fmt.Sprintf("%s: %v\n%s", t.Route(), p, debug.Stack()))
 			data, err = nil, die("panic: %v", p)
 		}
 	}()
-	if err := s.allowed(r, t.permissions, in); err != nil {
+	if err := s.allowed(r, t.Permissions, in); err != nil {
 		return nil, err
 	}
 	if err := s.proxy(t, in); err != nil {
@@ -136,9 +136,9 @@ func (s *Server) perform(r *request, t target, path string, in map[string]any) (
 	if r.p, err = t.verify(in); err != nil {
 		return nil, err
 	}
-	h := handlers[t.route]
+	h := handlers[t.Route()]
 	if h == nil {
-		return nil, notImplemented(r.method(), path)
+		return nil, raise(http.StatusNotImplemented, "'%s' is not simulated", t.Route())
 	}
 	return h(r)
 }
@@ -151,8 +151,8 @@ func (s *Server) panicked(text string) {
 
 // proxy is what comes of a request for another node: an answer where that is not there. It holds mu.
 func (s *Server) proxy(t target, in map[string]any) error {
-	name, _ := in[t.proxyTo].(string)
-	if t.proxyTo == "" || name == "" || name == "localhost" {
+	name, _ := in[t.Proxyto].(string)
+	if t.Proxyto == "" || name == "" || name == "localhost" {
 		return nil
 	}
 	n := s.node(name)
@@ -173,7 +173,7 @@ func (s *Server) call(method, path string, p params) (any, error) {
 	for k, v := range p {
 		in[k] = v
 	}
-	t, matched := match(s.opts.Version, method, path)
+	t, matched := s.match(method, path)
 	if !matched {
 		return nil, notImplemented(method, path)
 	}

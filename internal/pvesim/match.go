@@ -1,46 +1,97 @@
 package pvesim
 
-import "strings"
+import (
+	"slices"
+	"strings"
 
-// target is the endpoint that a request is for.
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim/apischema"
+)
+
+// target is the endpoint that a request is for, with the values of the path's variables.
 type target struct {
-	route       string // method and path as handlers has them
-	vars        map[string]string
-	proxyTo     string // the parameter that names the node it is for, or ""
-	noToken     bool   // refuses API tokens
-	permissions any    // the check, in the schema's own notation
+	*apischema.Endpoint
+	vars  map[string]string
+	loose bool // what the schema does not have: takes any parameters
 }
 
-// match finds the endpoint of a path.
-func match(_ int, method, path string) (target, bool) {
-	best, found := target{}, false
+// match finds the endpoint of a path, which is without "/api2/json" and unescaped.
+func (c *cluster) match(method, path string) (t target, matched bool) {
+	if method == "HEAD" {
+		method = "GET"
+	}
+	if e, vars, _ := c.schema.Find(method, path); e != nil {
+		return target{Endpoint: e, vars: vars}, true
+	}
+	for _, e := range c.extra {
+		if vars, ok := fits(e.Path, path); ok && e.Method == method {
+			return target{Endpoint: e, vars: vars, loose: true}, true
+		}
+	}
+	return target{}, false
+}
+
+// extraPermissions are the checks of endpoints that Proxmox VE has and the schema does not, where they are other than
+// "Sys.Audit" at the node or "/".
+var extraPermissions = map[string]any{
+	"GET /":                                  map[string]any{"user": "all"},
+	"GET /cluster/log":                       map[string]any{"user": "all"},
+	"GET /cluster/sdn":                       map[string]any{"user": "all"},
+	"PUT /cluster/sdn":                       perm("/sdn", "SDN.Allocate"),
+	"GET /nodes/{node}/hardware":             map[string]any{"user": "all"},
+	"GET /nodes/{node}/firewall":             map[string]any{"user": "all"},
+	"GET /nodes/{node}/scan":                 map[string]any{"user": "all"},
+	"GET /nodes/{node}/firewall/log":         perm("/nodes/{node}", "Sys.Syslog"),
+	"GET /nodes/{node}/syslog":               perm("/nodes/{node}", "Sys.Syslog"),
+	"POST /nodes/{node}/vncshell":            perm("/nodes/{node}", "Sys.Console"),
+	"POST /nodes/{node}/spiceshell":          perm("/nodes/{node}", "Sys.Console"),
+	"POST /nodes/{node}/termproxy":           perm("/nodes/{node}", "Sys.Console"),
+	"GET /nodes/{node}/subscription":         map[string]any{"user": "all"},
+	"GET /nodes/{node}/hardware/usb":         perm("/nodes/{node}", "Sys.Modify"),
+	"GET /nodes/{node}/hardware/pci":         map[string]any{"check": []any{"perm", "/nodes/{node}", []any{"Sys.Audit", "Sys.Modify"}, "any", "1"}},
+	"GET /cluster/backup-info":               map[string]any{"user": "all"},
+	"GET /cluster/backup-info/not-backed-up": perm("/", "Sys.Audit"),
+}
+
+// perm is the check of one privilege in the schema's notation.
+func perm(path, priv string) any {
+	return map[string]any{"check": []any{"perm", path, []any{priv}}}
+}
+
+// extraEndpoints are what handlers are registered for and no version of the schema has.
+func extraEndpoints() []*apischema.Endpoint {
+	inSchema := map[string]bool{}
+	for _, version := range []int{8, 9} {
+		for _, e := range apischema.Load(version).Endpoints() {
+			inSchema[e.Route()] = true
+		}
+	}
+	var extra []*apischema.Endpoint
 	for route := range handlers {
-		m, pattern, _ := strings.Cut(route, " ")
-		if m != method {
+		if inSchema[route] {
 			continue
 		}
-		vars, ok := fits(pattern, path)
-		// A literal wins over a variable, and there are fewer variables then.
-		if ok && (!found || len(vars) < len(best.vars)) {
-			best, found = target{route: route, vars: vars, permissions: map[string]any{"user": "all"}}, true
-			if openRoutes[route] {
-				best.permissions = map[string]any{"user": "world"}
-			}
-			if strings.HasPrefix(pattern, "/nodes/{node}/") {
-				best.proxyTo = "node"
-			}
+		method, path, _ := strings.Cut(route, " ")
+		e := &apischema.Endpoint{Method: method, Path: path, AllowToken: true, Permissions: extraPermissions[route]}
+		priv := "Sys.Audit"
+		if method != "GET" {
+			priv = "Sys.Modify"
 		}
+		at := "/"
+		if strings.HasPrefix(path, "/nodes/{node}/") {
+			at, e.Proxyto = "/nodes/{node}", "node"
+		}
+		if e.Permissions == nil {
+			e.Permissions = perm(at, priv)
+		}
+		extra = append(extra, e)
 	}
-	return best, found
+	slices.SortFunc(extra, func(a, b *apischema.Endpoint) int { return strings.Compare(a.Route(), b.Route()) })
+	return extra
 }
 
-// fits compares a path with a pattern; a volume may have slashes in it.
+// fits compares a path with a pattern.
 func fits(pattern, path string) (map[string]string, bool) {
 	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) < len(have) && want[len(want)-1] == "{volume}" {
-		last := strings.Join(have[len(want)-1:], "/")
-		have = append(have[:len(want)-1:len(want)-1], last)
-	}
 	if len(want) != len(have) {
 		return nil, false
 	}
@@ -57,9 +108,16 @@ func fits(pattern, path string) (map[string]string, bool) {
 
 // verify checks the parameters of a request.
 func (t target) verify(in map[string]any) (params, error) {
-	p := params{}
-	for k, v := range in {
-		p[k] = plain(v)
+	if t.loose {
+		p := params{}
+		for k, v := range in {
+			p[k] = plain(v)
+		}
+		return p, nil
 	}
-	return p, nil
+	out, errs := t.Verify(in)
+	if len(errs) > 0 {
+		return nil, wrong(errs)
+	}
+	return out, nil
 }

@@ -3,6 +3,8 @@ package pvesim
 import (
 	"context"
 	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim/apischema"
 )
 
 const (
@@ -18,6 +20,8 @@ const gib = 1 << 30
 func newCluster(ctx context.Context, o Options) *cluster {
 	c := &cluster{
 		opts:     o,
+		schema:   apischema.Load(o.Version),
+		extra:    extraEndpoints(),
 		ctx:      ctx,
 		volumes:  newVolumes(),
 		machines: map[int]*machine{},
