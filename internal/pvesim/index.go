@@ -18,7 +18,6 @@ func index(key string, names ...string) handler {
 }
 
 func init() {
-	handle("GET /", index("subdir", "version", "cluster", "nodes", "storage", "access", "pools"))
 	handle("GET /access", index("subdir", "users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"))
 	handle("GET /cluster", index("name", "acme", "backup", "backup-info", "ceph", "config", "firewall", "ha", "jobs", "log", "mapping",
 		"metrics", "notifications", "nextid", "options", "replication", "resources", "status", "tasks", "sdn"))
