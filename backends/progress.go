@@ -27,3 +27,9 @@ func Report(ctx context.Context, p Progress) {
 		fn(p)
 	}
 }
+
+// Reported tells whether somebody asked for reports, where finding out how far an operation is costs something.
+func Reported(ctx context.Context) bool {
+	_, ok := ctx.Value(progressKey{}).(func(Progress))
+	return ok
+}

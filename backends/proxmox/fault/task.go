@@ -1,0 +1,47 @@
+package fault
+
+import (
+	"strings"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// most is how many of a log's lines an error shows.
+const most = 3
+
+// ofFailure judges how a task ended. Where its exit status says nothing, its log does: that QEMU could not be
+// started is said at the end, why in the lines before.
+func ofFailure(f *Failure) verdict {
+	exit := clean(f.Exit)
+	if v, ok := byWords(exit); ok && !v.vague() {
+		return v
+	}
+	for i := len(f.Log) - 1; i >= 0; i-- {
+		if v, ok := byWords(clean(f.Log[i])); ok && v.code != backends.NotFound && !v.vague() {
+			return v
+		}
+	}
+	if v, ok := byWords(exit); ok {
+		return v
+	}
+	return verdict{code: backends.Internal}
+}
+
+// vague reports whether a verdict says that something failed and not why.
+func (v verdict) vague() bool { return v.is == errVague }
+
+func (f *Failure) words() string {
+	exit := clean(f.Exit)
+	var lines []string
+	for _, l := range f.Log {
+		l = clean(l)
+		if l == "" || strings.Contains(exit, l) || strings.HasPrefix(l, "TASK ") {
+			continue
+		}
+		lines = append(lines, l)
+	}
+	if v, ok := byWords(exit); ok && !v.vague() || len(lines) == 0 {
+		return exit
+	}
+	return exit + " (its log: " + strings.Join(lines[max(0, len(lines)-most):], "; ") + ")"
+}
