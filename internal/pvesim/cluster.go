@@ -29,11 +29,17 @@ type cluster struct {
 	firewall *firewallState
 	misc     *miscState // mappings, SDN, backup jobs, replication, notifications
 
+	events      []*event // the cluster's log, oldest first
+	eventSerial int
+
 	fingerprint string // of the certificate, SHA-256
 	authority   string // the certificate of the authority, PEM
 
 	ctx  context.Context // ends with the server; tasks obey it
 	work sync.WaitGroup  // tasks that run
+
+	trouble sync.Mutex // guards panics
+	panics  []string
 }
 
 // node is one host of a cluster.
@@ -94,6 +100,13 @@ type pool struct {
 	name, comment string
 	members       map[int]bool
 	storages      map[string]bool
+}
+
+// panicked remembers a mistake of the simulator itself.
+func (c *cluster) panicked(text string) {
+	c.trouble.Lock()
+	defer c.trouble.Unlock()
+	c.panics = append(c.panics, text)
 }
 
 // byName finds a node.

@@ -143,12 +143,6 @@ func (s *Server) perform(r *request, t target, path string, in map[string]any) (
 	return h(r)
 }
 
-func (s *Server) panicked(text string) {
-	s.running.Lock()
-	defer s.running.Unlock()
-	s.panics = append(s.panics, text)
-}
-
 // proxy is what comes of a request for another node: an answer where that is not there. It holds mu.
 func (s *Server) proxy(t target, in map[string]any) error {
 	name, _ := in[t.Proxyto].(string)

@@ -27,7 +27,6 @@ type Server struct {
 	served  sync.WaitGroup
 	closed  bool
 	end     context.CancelFunc
-	panics  []string
 }
 
 // Start starts a server that is closed when the test ends. A handler that panics fails the test.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -61,15 +63,27 @@ func (c *cluster) forkAs(user *login, nodeName, kind, id string, work func(w *wo
 	c.tasks.all = append(c.tasks.all, t)
 	c.tasks.byUPID[t.upid] = t
 	w := &worker{cluster: c, ctx: ctx, task: t}
+	c.note(nodeName, user.authid(), 6, "starting task "+t.upid)
 	c.work.Go(func() {
 		defer cancel()
 		err := w.pause(c.opts.TaskTime)
 		if err == nil {
-			err = work(w)
+			err = w.run(work)
 		}
 		w.end(err)
 	})
 	return t.upid
+}
+
+// run does the work, and survives what is wrong with it so that a test can say so.
+func (w *worker) run(work func(w *worker) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.panicked(fmt.Sprintf("%s: %v\n%s", w.task.upid, p, debug.Stack()))
+			err = die("panic: %v", p)
+		}
+	}()
+	return work(w)
 }
 
 // end writes down how a task ended.
@@ -78,19 +92,23 @@ func (w *worker) end(err error) {
 	defer w.mu.Unlock()
 	var some warnings
 	switch {
-	case w.ctx.Err() != nil && err != nil:
-		w.task.exit = "interrupted by signal"
-		w.task.log = append(w.task.log, "TASK ERROR: interrupted by signal")
 	case err == nil:
 		w.task.exit = "OK"
 		w.task.log = append(w.task.log, "TASK OK")
 	case errors.As(err, &some):
 		w.task.exit = some.Error()
 		w.task.log = append(w.task.log, "TASK "+some.Error())
+	case errors.Is(err, context.Canceled):
+		w.task.exit = "received interrupt"
 	default:
-		w.task.exit = text(err)
-		w.task.log = append(w.task.log, "TASK ERROR: "+text(err))
+		w.task.exit = strings.ReplaceAll(text(err), "\n", " ")
 	}
+	priority := 6
+	if statusKind(w.task.exit) == "error" {
+		w.task.log = append(w.task.log, "TASK ERROR: "+w.task.exit)
+		priority = 3
+	}
+	w.note(w.task.node, w.task.authid(), priority, "end task "+w.task.upid+" "+w.task.exit)
 	w.task.ended = time.Now()
 	close(w.task.done)
 }
