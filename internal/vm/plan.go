@@ -134,7 +134,7 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 		now := attribute(config, path...)
 		return !now.IsNull() && !now.Equal(attribute(prior, path...))
 	}
-	bootless := bootsFromGone(config, prior)
+	bootless := map[string]bool{"vsphere": bootsFromGone(config, prior, "vsphere"), "proxmox": bootsFromGone(config, prior, "proxmox")}
 	exchanged := exchanges(config, prior)
 	return func(p backends.Path) tfx.Unset {
 		switch {
@@ -152,7 +152,8 @@ func unset(planned, config, prior tftypes.Value) func(backends.Path) tfx.Unset {
 			(p == "placement.cluster" || p == "placement.resource_pool") && reset("placement", "host"),
 			(p == "placement.cluster" || p == "placement.host") && reset("placement", "resource_pool"):
 			return tfx.Renew // it belongs to the other
-		case (p == "vsphere" || p == "vsphere.boot_order") && bootless:
+		case (p == "vsphere" || p == "vsphere.boot_order") && bootless["vsphere"],
+			(p == "proxmox" || p == "proxmox.boot_order") && bootless["proxmox"]:
 			return tfx.Renew // it names what goes
 		case p.Generic() == "disks.volume" && exchanged[p.Steps()[1].Name]:
 			return released(config, p.Steps()[1].Name)
@@ -195,11 +196,11 @@ func renewing(rule func(backends.Path) tfx.Unset, t *transition, cat backends.Ca
 	}
 }
 
-// bootsFromGone tells whether the prior boot order names a disk or an interface
+// bootsFromGone tells whether the prior boot order of a hypervisor's options names a disk or an interface
 // that the configuration no longer has.
-func bootsFromGone(config, prior tftypes.Value) bool {
+func bootsFromGone(config, prior tftypes.Value, options string) bool {
 	var order []tftypes.Value
-	if v := attribute(prior, "vsphere", "boot_order"); !v.IsKnown() || v.IsNull() || v.As(&order) != nil {
+	if v := attribute(prior, options, "boot_order"); !v.IsKnown() || v.IsNull() || v.As(&order) != nil {
 		return false
 	}
 	for _, name := range []string{"disks", "networks"} {

@@ -194,14 +194,23 @@ func (v validation) firmware(known bool) {
 
 // bootOrder checks names against the keys that are configured, where both kinds are.
 func (v validation) bootOrder() {
-	if v.m.VSphere == nil || v.m.Disks == nil || v.m.Networks == nil {
+	if v.m.Disks == nil || v.m.Networks == nil {
 		return
 	}
-	for i, name := range v.m.VSphere.BootOrder {
+	if v.m.VSphere != nil {
+		v.bootsFrom(path.Root("vsphere").AtName("boot_order"), v.m.VSphere.BootOrder)
+	}
+	if v.m.Proxmox != nil {
+		v.bootsFrom(path.Root("proxmox").AtName("boot_order"), v.m.Proxmox.BootOrder)
+	}
+}
+
+func (v validation) bootsFrom(at path.Path, order []string) {
+	for i, name := range order {
 		_, disk := v.m.Disks[name]
 		_, network := v.m.Networks[name]
 		if !disk && !network && name != "cdrom" {
-			v.errorf(path.Root("vsphere").AtName("boot_order").AtListIndex(i), "Nothing to boot from", `%q is no key of disks or networks, and not "cdrom".`, name)
+			v.errorf(at.AtListIndex(i), "Nothing to boot from", `%q is no key of disks or networks, and not "cdrom".`, name)
 		}
 	}
 }

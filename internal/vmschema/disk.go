@@ -1,6 +1,8 @@
 package vmschema
 
 import (
+	"maps"
+
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -14,24 +16,25 @@ import (
 
 // Disk is one disk of a VM.
 type Disk struct {
-	SizeGiB       *int64  `tfsdk:"size_gib"`
-	Storage       *string `tfsdk:"storage"`
-	Provisioning  *string `tfsdk:"provisioning"`
-	Format        *string `tfsdk:"format"`
-	Policy        *string `tfsdk:"policy"`
-	Bus           *string `tfsdk:"bus"`
-	Cache         *string `tfsdk:"cache"`
-	Discard       *bool   `tfsdk:"discard"`
-	SSD           *bool   `tfsdk:"ssd"`
-	IOThread      *bool   `tfsdk:"iothread"`
-	KeepOnDestroy *bool   `tfsdk:"keep_on_destroy"`
-	IOPSLimit     *int64  `tfsdk:"iops_limit"`
-	ThroughputMiB *int64  `tfsdk:"throughput_mib"`
-	Slot          *string `tfsdk:"slot"`
-	Shared        *bool   `tfsdk:"shared"`
-	Volume        *string `tfsdk:"volume"`
-	Device        *string `tfsdk:"device"`
-	Path          *string `tfsdk:"path"`
+	SizeGiB       *int64            `tfsdk:"size_gib"`
+	Storage       *string           `tfsdk:"storage"`
+	Provisioning  *string           `tfsdk:"provisioning"`
+	Format        *string           `tfsdk:"format"`
+	Policy        *string           `tfsdk:"policy"`
+	Bus           *string           `tfsdk:"bus"`
+	Cache         *string           `tfsdk:"cache"`
+	Discard       *bool             `tfsdk:"discard"`
+	SSD           *bool             `tfsdk:"ssd"`
+	IOThread      *bool             `tfsdk:"iothread"`
+	KeepOnDestroy *bool             `tfsdk:"keep_on_destroy"`
+	IOPSLimit     *int64            `tfsdk:"iops_limit"`
+	ThroughputMiB *int64            `tfsdk:"throughput_mib"`
+	Slot          *string           `tfsdk:"slot"`
+	Shared        *bool             `tfsdk:"shared"`
+	Options       map[string]string `tfsdk:"options"`
+	Volume        *string           `tfsdk:"volume"`
+	Device        *string           `tfsdk:"device"`
+	Path          *string           `tfsdk:"path"`
 }
 
 const (
@@ -72,6 +75,10 @@ func disksAttribute() schema.Attribute {
 				matches(`^[0-9]:([0-9]|[1-9][0-9]{1,2})$`, "must be a controller and a unit, such as 1:0")),
 			"shared": flag("Let several VMs write to the disk at once; each of them sets it, and the guests need a file system or database for that. It goes with `volume`, for each VM but the one that makes the disk. " +
 				"On vSphere the disk is `eager_zeroed`; where the hypervisor has no such disks the plan refuses it. Default: false. Changing it restarts a running VM."),
+			"options": optionsAttribute("Further settings of the disk by Proxmox VE's own names and in its own form, such as `{ backup = \"0\", replicate = \"0\", aio = \"native\" }`; elsewhere the plan refuses them. "+
+				"`backup` and `replicate` are changed in place, others restart a running VM.",
+				`^(aio|backup|detect_zeroes|product|queues|replicate|rerror|ro|scsiblock|serial|snapshot|vendor|werror|wwn)$`,
+				"must be a setting of Proxmox VE's disks that no attribute of the schema stands for, such as backup, replicate, aio, ro, serial or wwn"),
 			"volume": text("Id of an existing disk to attach instead of making one. It is not the VM's own: it outlives the VM, its size and storage are its own, and snapshots leave it out. Where another VM has it, creation and change wait for up to 90 s until that one has let go, so that one apply hands a disk to the VM's successor. With `size_gib` in its place the volume is detached and a new disk is made.",
 				stringvalidator.LengthAtLeast(1),
 				stringvalidator.ConflictsWith(sibling("size_gib"), sibling("storage"), sibling("provisioning"), sibling("format"), sibling("policy"), sibling("keep_on_destroy"))),
@@ -94,7 +101,7 @@ func expandDisks(m map[string]*Disk) map[string]backends.Disk {
 			SizeGiB: d.SizeGiB, Storage: d.Storage, Provisioning: d.Provisioning, Format: d.Format, Policy: d.Policy,
 			Bus: d.Bus, Cache: d.Cache, Discard: d.Discard, SSD: d.SSD, IOThread: d.IOThread,
 			KeepOnDestroy: d.KeepOnDestroy, IOPSLimit: d.IOPSLimit, ThroughputMiB: d.ThroughputMiB, Volume: d.Volume,
-			Slot: d.Slot, Shared: d.Shared,
+			Slot: d.Slot, Shared: d.Shared, Options: maps.Clone(d.Options),
 		}
 	}
 	return out
@@ -112,7 +119,7 @@ func flattenDisks(vm *backends.VM, prior map[string]*Disk) map[string]*Disk {
 			Format: or(d.Format, p.Format), Policy: or(d.Policy, p.Policy), Bus: or(d.Bus, p.Bus), Cache: or(d.Cache, p.Cache),
 			Discard: or(d.Discard, p.Discard), SSD: or(d.SSD, p.SSD), IOThread: or(d.IOThread, p.IOThread),
 			KeepOnDestroy: or(or(d.KeepOnDestroy, p.KeepOnDestroy), new(bool)), Volume: or(d.Volume, p.Volume),
-			IOPSLimit: orNone(d.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB), Slot: or(d.Slot, p.Slot), Shared: or(d.Shared, p.Shared),
+			IOPSLimit: orNone(d.IOPSLimit), ThroughputMiB: orNone(d.ThroughputMiB), Slot: or(d.Slot, p.Slot), Shared: or(d.Shared, p.Shared), Options: orMap(d.Options, p.Options),
 			Device: or(some(status.Device), p.Device), Path: or(some(status.Path), p.Path),
 		}
 	}

@@ -22,17 +22,18 @@ import (
 
 // NIC is one network interface of a VM.
 type NIC struct {
-	Network     *string   `tfsdk:"network"`
-	VLAN        *int64    `tfsdk:"vlan"`
-	Model       *string   `tfsdk:"model"`
-	MAC         *string   `tfsdk:"mac"`
-	MTU         *int64    `tfsdk:"mtu"`
-	Connected   *bool     `tfsdk:"connected"`
-	Order       *int64    `tfsdk:"order"`
-	Bandwidth   *int64    `tfsdk:"bandwidth_mbps"`
-	IPv4        *IPConfig `tfsdk:"ipv4"`
-	IPv6        *IPConfig `tfsdk:"ipv6"`
-	IPAddresses []string  `tfsdk:"ip_addresses"`
+	Network     *string           `tfsdk:"network"`
+	VLAN        *int64            `tfsdk:"vlan"`
+	Model       *string           `tfsdk:"model"`
+	MAC         *string           `tfsdk:"mac"`
+	MTU         *int64            `tfsdk:"mtu"`
+	Connected   *bool             `tfsdk:"connected"`
+	Order       *int64            `tfsdk:"order"`
+	Bandwidth   *int64            `tfsdk:"bandwidth_mbps"`
+	Options     map[string]string `tfsdk:"options"`
+	IPv4        *IPConfig         `tfsdk:"ipv4"`
+	IPv6        *IPConfig         `tfsdk:"ipv6"`
+	IPAddresses []string          `tfsdk:"ip_addresses"`
 }
 
 // IPConfig is a static address.
@@ -71,6 +72,9 @@ func networksAttribute() schema.Attribute {
 				int64validator.Between(0, 31)),
 			"bandwidth_mbps": integer("Most that the interface sends and receives, each way, in Mbit/s (10^6 bits a second); 0 is no limit, and takes away one that is there. vSphere has it on port groups only and refuses it. "+
 				"Default: no limit at creation, later as it is. Changed in place.", int64validator.Between(0, 1_000_000)),
+			"options": optionsAttribute("Further settings of the interface by Proxmox VE's own names and in its own form, such as `{ firewall = \"1\", queues = \"4\", trunks = \"10;20-25\" }`; elsewhere the plan refuses them. "+
+				"`firewall` and `trunks` are changed in place, others restart a running VM.",
+				`^(firewall|queues|trunks)$`, "must be firewall, queues or trunks"),
 			"ipv4": ipAttribute("Static IPv4 configuration, which cloud-init, or `customization` on vSphere, sets in the guest at its first boot. Unset: DHCP.", "10.0.0.5/24", "10.0.0.1",
 				cidrtypes.IPv4PrefixType{}, iptypes.IPv4AddressType{}),
 			"ipv6": ipAttribute("Static IPv6 configuration, which cloud-init, or `customization` on vSphere, sets in the guest at its first boot. Unset: router advertisements.", "2001:db8::5/64", "2001:db8::1",
@@ -112,7 +116,7 @@ func expandNetworks(m map[string]*NIC) map[string]backends.NIC {
 		}
 		out[key] = backends.NIC{
 			Network: n.Network, VLAN: n.VLAN, Model: n.Model, MAC: canonicalMAC(n.MAC), MTU: n.MTU, Connected: n.Connected,
-			Order: n.Order, BandwidthMbps: n.Bandwidth, IPv4: n.IPv4.expand(), IPv6: n.IPv6.expand(),
+			Order: n.Order, BandwidthMbps: n.Bandwidth, Options: maps.Clone(n.Options), IPv4: n.IPv4.expand(), IPv6: n.IPv6.expand(),
 		}
 	}
 	return out
@@ -163,7 +167,7 @@ func flattenNetworks(vm *backends.VM, prior map[string]*NIC, adopting bool) map[
 		nic := &NIC{
 			Network: or(n.Network, p.Network), VLAN: tag(n.VLAN, p.VLAN), Model: or(n.Model, p.Model),
 			MAC: or(or(some(status.MAC), n.MAC), p.MAC), MTU: or(n.MTU, p.MTU), Connected: or(n.Connected, p.Connected),
-			Order: or(n.Order, p.Order), Bandwidth: orNone(n.BandwidthMbps), IPv4: p.IPv4, IPv6: p.IPv6,
+			Order: or(n.Order, p.Order), Bandwidth: orNone(n.BandwidthMbps), Options: orMap(n.Options, p.Options), IPv4: p.IPv4, IPv6: p.IPv6,
 			IPAddresses: addresses(vm, status, p),
 		}
 		if adopting {

@@ -24,6 +24,7 @@ type Common struct {
 	HostDevices      map[string]*HostDevice `tfsdk:"host_devices"`
 	Libvirt          *Libvirt               `tfsdk:"libvirt"`
 	VSphere          *VSphere               `tfsdk:"vsphere"`
+	Proxmox          *Proxmox               `tfsdk:"proxmox"`
 	PowerState       *string                `tfsdk:"power_state"`
 	Observed
 }
@@ -64,12 +65,13 @@ func commonAttributes() map[string]schema.Attribute {
 		"host_devices": hostDevicesAttribute(),
 		"libvirt":      libvirtAttribute(),
 		"vsphere":      vsphereAttribute(),
+		"proxmox":      proxmoxAttribute(),
 	}
 	maps.Copy(all, generalAttributes())
 	maps.Copy(all, availabilityAttributes())
 	maps.Copy(all, observedAttributes())
 	all["power_state"] = powerAttributes()["power_state"]
-	noticeEmpty(all, "cpu", "memory", "placement", "high_availability", "drs", "libvirt", "vsphere")
+	noticeEmpty(all, "cpu", "memory", "placement", "high_availability", "drs", "libvirt", "vsphere", "proxmox")
 	return all
 }
 
@@ -112,6 +114,7 @@ func (m *VM) Spec() *backends.VMSpec {
 	m.DRS.expand(spec)
 	m.Libvirt.expand(spec)
 	m.VSphere.expand(spec)
+	m.Proxmox.expand(spec)
 	return spec
 }
 
@@ -149,6 +152,7 @@ func flattenCommon(vm *backends.VM, kind backends.Kind, p Common, wait *WaitFor,
 		HostDevices:      flattenHostDevices(c.HostDevices, p.HostDevices),
 		Libvirt:          flattenLibvirt(c.Libvirt, p.Libvirt),
 		VSphere:          flattenVSphere(c.VSphere, p.VSphere),
+		Proxmox:          flattenProxmox(c.Proxmox, p.Proxmox),
 		PowerState:       powerState(vm.Power, p.PowerState),
 		Observed:         flattenObserved(vm, kind, p.Observed),
 	}

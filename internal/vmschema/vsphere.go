@@ -97,14 +97,9 @@ func flattenVSphere(c *backends.VSphereOptions, prior *VSphere) *VSphere {
 	}
 	p := value(prior)
 	m := &VSphere{
-		HardwareVersion: or(c.HardwareVersion, p.HardwareVersion), ExtraConfig: p.ExtraConfig, CustomAttributes: p.CustomAttributes, BootOrder: p.BootOrder,
+		HardwareVersion: or(c.HardwareVersion, p.HardwareVersion), ExtraConfig: orMap(c.ExtraConfig, p.ExtraConfig),
+		CustomAttributes: orMap(c.CustomAttributes, p.CustomAttributes), BootOrder: p.BootOrder,
 		BootDelayMs: or(c.BootDelayMs, p.BootDelayMs), LatencySensitivity: or(c.LatencySensitivity, p.LatencySensitivity), SCSIController: or(c.SCSIType, p.SCSIController),
-	}
-	if c.ExtraConfig != nil {
-		m.ExtraConfig = maps.Clone(c.ExtraConfig)
-	}
-	if c.CustomAttributes != nil {
-		m.CustomAttributes = maps.Clone(c.CustomAttributes)
 	}
 	if c.BootOrder != nil {
 		m.BootOrder = slices.Clone(c.BootOrder)
