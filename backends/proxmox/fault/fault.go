@@ -110,6 +110,8 @@ func about(kind, object string) bool {
 		return noun == "disk" || noun == "volume" || noun == "image" || noun == "file"
 	case "node":
 		return noun == "node" || noun == "host"
+	case "entry":
+		return noun != "VM" && noun != "disk" && noun != "image" && noun != "volume" && noun != "snapshot" && noun != "template"
 	}
 	return noun == kind || strings.HasPrefix(object, kind)
 }

@@ -17,7 +17,10 @@ func ofFailure(f *Failure) verdict {
 		return v
 	}
 	for i := len(f.Log) - 1; i >= 0; i-- {
-		if v, ok := byWords(clean(f.Log[i])); ok && v.code != backends.NotFound && !v.vague() {
+		if v, ok := byWords(clean(f.Log[i])); ok && !v.vague() {
+			if v.code == backends.NotFound {
+				v.code = backends.Precondition // something that the object needs
+			}
 			return v
 		}
 	}
