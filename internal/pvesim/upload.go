@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"path/filepath"
 )
 
 // readUpload reads the fields and the file of an upload. Proxmox VE takes fields only ahead of the file, and the
@@ -48,6 +49,6 @@ func store(in map[string]any, part *multipart.Part) (*upload, error) {
 		return nil, proxied(http.StatusBadRequest, "Bad Request")
 	}
 	in["filename"] = u.name
-	in["tmpfilename"] = u.path
+	in["tmpfilename"] = "/var/tmp/" + filepath.Base(u.path) // a digits' name is what the schema wants
 	return u, nil
 }
