@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -36,7 +37,7 @@ var backupNumbers = []string{
 func showBackupJob(id string, s section) map[string]any {
 	answer := s.show(backupNumbers...)
 	answer["id"], answer["type"] = id, "vzdump"
-	if s["enabled"] != "0" && s["schedule"] != "" {
+	if s["schedule"] != "" {
 		answer["next-run"] = time.Now().Add(24 * time.Hour).Truncate(24 * time.Hour).Unix()
 	}
 	if keep, ok := answer["prune-backups"].(string); ok {
@@ -167,9 +168,15 @@ func notBackedUp(r *request) (any, error) {
 	}
 	list := []any{}
 	for _, id := range slices.Sorted(maps.Keys(r.machines)) {
-		if m := r.machines[id]; !covered[id] {
-			list = append(list, map[string]any{"vmid": id, "name": m.config["name"], "type": m.kind()})
+		if covered[id] {
+			continue
 		}
+		m := r.machines[id]
+		one := map[string]any{"vmid": id, "type": m.kind()}
+		if name := cmp.Or(m.config["name"], m.config["hostname"]); name != "" {
+			one["name"] = name
+		}
+		list = append(list, one)
 	}
 	return list, nil
 }

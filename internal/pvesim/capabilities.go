@@ -1,8 +1,6 @@
 package pvesim
 
 import (
-	"maps"
-	"slices"
 	"strings"
 )
 
@@ -65,7 +63,7 @@ func listMachines(r *request) (any, error) {
 		"4.1+pve1": "Introduction of pveX versioning, no changes.", "4.1+pve2": "Increases the number of SCSI drives supported.",
 	}
 	list := []map[string]any{}
-	for _, kind := range slices.Sorted(maps.Keys(machineVersions)) {
+	for _, kind := range []string{"q35", "i440fx"} {
 		versions := machineVersions[kind]
 		if r.opts.Version >= 9 {
 			versions = newerVersions + versions

@@ -94,6 +94,9 @@ var containerKeys = []string{
 	"ignore-unpack-errors", "bwlimit", "current", "ha-managed",
 }
 
+// containerTime is how long it takes to make a container, which can be seen locked meanwhile.
+const containerTime = 50 * time.Millisecond
+
 // makeContainer makes a container of a template. Until its task ends it is locked.
 func makeContainer(r *request) (any, error) {
 	id := r.p.num("vmid", 0)
@@ -114,6 +117,9 @@ func makeContainer(r *request) (any, error) {
 	r.machines[id] = m
 	p := r.p
 	return r.fork(m.node.name, "vzcreate", p["vmid"], func(w *worker) error {
+		if err := w.pause(containerTime); err != nil {
+			return err
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		err := w.buildContainer(m, p)
