@@ -66,7 +66,11 @@ func New(o Options) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.end = cancel
-	s.cluster = newCluster(ctx, o)
+	if s.cluster, err = newCluster(ctx, o); err != nil {
+		cancel()
+		_ = listener.Close()
+		return nil, err
+	}
 	s.cluster.fingerprint, s.cluster.authority = s.certificate.fingerprint, s.certificate.authority
 	s.faults.released = ctx.Done()
 	s.serve(listener)
@@ -172,4 +176,13 @@ func (s *Server) SetNodeOnline(name string, online bool) {
 	}
 	n.online = online
 	s.haWake()
+}
+
+// Nodes returns the names of the nodes; the first is the one that answers.
+func (s *Server) Nodes() []string {
+	names := make([]string, len(s.nodes))
+	for i, n := range s.nodes {
+		names[i] = n.name
+	}
+	return names
 }

@@ -1,0 +1,105 @@
+// Command pvesim serves a simulated Proxmox VE for people without one: it prints the provider block to paste and
+// runs until it is interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+
+	stop()
+
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "pvesim:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var (
+		o     pvesim.Options
+		nodes string
+		ca    string
+		flags = flag.NewFlagSet("pvesim", flag.ContinueOnError)
+	)
+
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8006", "address to listen on, such as 127.0.0.1:0 for a free port")
+	flags.StringVar(&nodes, "nodes", "pve1", "names of the nodes, with commas between")
+	flags.IntVar(&o.Version, "version", 8, "version of Proxmox VE: 8 or 9")
+	flags.IntVar(&o.VMs, "vms", 0, "how many more VMs there are")
+	flags.DurationVar(&o.Delay, "delay", 0, "how much longer each request takes")
+	flags.DurationVar(&o.Jitter, "jitter", 0, "how much longer each request takes at random")
+	flags.DurationVar(&o.TaskTime, "task-time", 0, "how long each task takes")
+	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest in every VM that has a disk, whatever its image is")
+	flags.StringVar(&ca, "ca", "", "file to write the certificate of the authority to")
+
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+
+	o.Nodes = strings.FieldsFunc(nodes, func(r rune) bool { return r == ',' || r == ' ' })
+
+	s, err := pvesim.New(o) //nolint:contextcheck // it lives until it is closed
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+
+	if ca != "" {
+		if err := os.WriteFile(ca, []byte(s.CACertificate()), 0o600); err != nil {
+			return err
+		}
+	}
+
+	if _, err := io.WriteString(out, block(s)); err != nil {
+		return err
+	}
+
+	<-ctx.Done()
+
+	return nil
+}
+
+// block returns the provider's configuration for the server.
+func block(s *pvesim.Server) string {
+	var b strings.Builder
+
+	b.WriteString("provider \"virtrigaud\" {\n  proxmox = {\n")
+
+	for _, l := range [][2]string{
+		{"endpoint", s.URL()},
+		{"api_token", s.Token()},
+		{"node", s.Nodes()[0]},
+		{"storage", "local-lvm"},
+		{"bridge", "vmbr0"},
+	} {
+		fmt.Fprintf(&b, "    %-9s = %q\n", l[0], l[1])
+	}
+
+	b.WriteString("\n    ca_certificate = <<-EOT\n")
+
+	for line := range strings.Lines(s.CACertificate()) {
+		b.WriteString("      " + line)
+	}
+
+	b.WriteString("    EOT\n  }\n}\n")
+
+	return b.String()
+}
