@@ -78,8 +78,11 @@ type machine struct {
 	paused  bool
 	started time.Time
 	pid     int
-	inGuest *guest // nil where nothing boots
-	control guestControl
+	reboots bool // it is to start again once it has stopped
+
+	unseeded *unseeded // what the cloud-init drive does not say yet
+	inGuest  *guest    // nil where nothing boots
+	control  guestControl
 
 	flock chan struct{} // the lock of its configuration file: holds one token while it is free
 }

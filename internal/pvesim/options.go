@@ -26,6 +26,8 @@ type Options struct {
 	// Guests pretends a guest with an agent in every VM that runs and has a disk, not only where the
 	// disk's content begins with GuestMarker: for people, whose images do not.
 	Guests bool
+	// NoKVM gives the nodes processors without virtualisation: a VM starts only where its configuration has kvm=0.
+	NoKVM bool
 }
 
 func (o Options) withDefaults() Options {

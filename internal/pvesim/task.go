@@ -25,6 +25,7 @@ type task struct {
 	exit                              string // "" while it runs
 	log                               []string
 	stop                              context.CancelFunc
+	after                             func()        // runs when the task is over; nil for nothing
 	done                              chan struct{} // closed when it ended
 }
 
@@ -71,6 +72,9 @@ func (c *cluster) forkAs(user *login, nodeName, kind, id string, work func(w *wo
 			err = w.run(work)
 		}
 		w.end(err)
+		if t.after != nil {
+			t.after()
+		}
 	})
 	return t.upid
 }

@@ -1,0 +1,361 @@
+package pvesim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func init() {
+	handle("GET /nodes/{node}/qemu/{vmid}/status", func(*request) (any, error) {
+		return subdirs("subdir", "current", "start", "stop", "reset", "shutdown", "suspend", "reboot"), nil
+	})
+	handle("POST /nodes/{node}/qemu/{vmid}/status/start", startVM)
+	handle("POST /nodes/{node}/qemu/{vmid}/status/stop", stopVM)
+	handle("POST /nodes/{node}/qemu/{vmid}/status/shutdown", shutdownVM)
+	handle("POST /nodes/{node}/qemu/{vmid}/status/reboot", rebootVM)
+	handle("POST /nodes/{node}/qemu/{vmid}/status/reset", resetVM)
+	handle("POST /nodes/{node}/qemu/{vmid}/status/suspend", suspendVM)
+	handle("POST /nodes/{node}/qemu/{vmid}/status/resume", resumeVM)
+}
+
+// vmTask starts a task of the VM of the path, which need not be there: the task finds out.
+func (r *request) vmTask(kind string, work func(w *worker) error) (any, error) {
+	return r.fork(r.p["node"], kind, r.p["vmid"], work), nil
+}
+
+// managed is the VM of the path where high availability looks after it, else nil.
+func (r *request) managed() *machine {
+	m, err := r.vm()
+	if err != nil || !r.haManaged(m) {
+		return nil
+	}
+	return m
+}
+
+func startVM(r *request) (any, error) {
+	err := r.onlyRoot("stateuri", "skiplock", "migratedfrom", "migration_type", "migration_network", "targetstorage", "force-cpu", "nets-host-mtu")
+	if err != nil {
+		return nil, err
+	}
+	node, id, skip := r.p["node"], r.p.num("vmid", 0), r.p.flag("skiplock")
+	if m := r.managed(); m != nil {
+		return r.haStart(m), nil
+	}
+	return r.vmTask("qmstart", func(w *worker) error {
+		return w.inLock(node, id, func(m *machine) error {
+			if lock := m.config["lock"]; skip && lock != "" && lock != "suspended" {
+				delete(m.config, "lock")
+				defer func() { m.config["lock"] = lock }()
+			}
+			return w.start(w, m)
+		})
+	})
+}
+
+// noConfig is what the tasks that stop say where there is no such VM.
+func noConfig(nodeName string, id int) error {
+	return die("unable to find configuration file for VM %d on node '%s'", id, nodeName)
+}
+
+func stopVM(r *request) (any, error) {
+	if err := r.onlyRoot("skiplock", "keepActive", "migratedfrom"); err != nil {
+		return nil, err
+	}
+	node, id := r.p["node"], r.p.num("vmid", 0)
+	overrule := r.p.flag("overrule-shutdown")
+	if m := r.managed(); m != nil {
+		if overrule {
+			return nil, wrongParam("overrule-shutdown", "Not applicable for HA resources.")
+		}
+		return r.haStop(m, 0), nil
+	}
+	e := ending{force: true, skipLock: r.p.flag("skiplock")}
+	return r.vmTask("qmstop", func(w *worker) error {
+		if overrule {
+			w.overruleShutdowns(id)
+		}
+		return w.inStopLock(node, id, func(m *machine) error { return w.stopAs(m, e) })
+	})
+}
+
+// inStopLock is inLock for what stops, which says in its own words that there is no such VM.
+func (w *worker) inStopLock(nodeName string, id int, f func(m *machine) error) error {
+	err := w.locked(func() error {
+		if _, err := w.at(nodeName, id); err != nil {
+			return noConfig(nodeName, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.inLock(nodeName, id, f)
+}
+
+// overruleShutdowns ends the tasks that wait for the guest of a VM.
+func (w *worker) overruleShutdowns(id int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var ended []string
+	for _, t := range w.tasks.all {
+		if t.kind == "qmshutdown" && t.id == strconv.Itoa(id) && t.exit == "" {
+			t.stop()
+			ended = append(ended, t.upid)
+		}
+	}
+	if len(ended) > 0 {
+		w.say("overruled qmshutdown tasks: %s", strings.Join(ended, ", "))
+	}
+}
+
+func shutdownVM(r *request) (any, error) {
+	if err := r.onlyRoot("skiplock", "keepActive"); err != nil {
+		return nil, err
+	}
+	node, id := r.p["node"], r.p.num("vmid", 0)
+	e := ending{shutdown: true, force: r.p.flag("forceStop"), skipLock: r.p.flag("skiplock")}
+	if r.p.has("timeout") {
+		e.timed, e.timeout = true, time.Duration(r.p.num("timeout", 0))*time.Second
+	}
+	if m, err := r.vm(); err == nil && m.running && m.paused {
+		if !e.force {
+			return nil, die("VM is paused - cannot shutdown")
+		}
+		e.shutdown = false
+	}
+	if m := r.managed(); m != nil {
+		return r.haStop(m, r.p.num("timeout", 60)), nil
+	}
+	return r.vmTask("qmshutdown", func(w *worker) error {
+		return w.inStopLock(node, id, func(m *machine) error { return w.stopAs(m, e) })
+	})
+}
+
+// runningVM is the VM of the path, which must run.
+func (r *request) runningVM() (*machine, error) {
+	id := r.p.num("vmid", 0)
+	m, err := r.vm()
+	if err != nil {
+		return nil, noConfig(r.p["node"], id)
+	}
+	if !m.running {
+		return nil, die("VM %d not running", id)
+	}
+	return m, nil
+}
+
+// rebootVM shuts a VM down; it starts again, by another task, when it is down.
+func rebootVM(r *request) (any, error) {
+	m, err := r.runningVM()
+	if err != nil {
+		return nil, err
+	}
+	if m.paused {
+		return nil, die("VM is paused - cannot shutdown")
+	}
+	e := ending{shutdown: true}
+	if r.p.has("timeout") {
+		e.timed, e.timeout = true, time.Duration(r.p.num("timeout", 0))*time.Second
+	}
+	node, id := m.node.name, m.id
+	return r.vmTask("qmreboot", func(w *worker) error {
+		return w.inLock(node, id, func(m *machine) error {
+			if !m.running {
+				return nil
+			}
+			m.reboots = true
+			err := w.stopAs(m, e)
+			if err != nil {
+				m.reboots = false
+			}
+			return err
+		})
+	})
+}
+
+func resetVM(r *request) (any, error) {
+	if err := r.onlyRoot("skiplock"); err != nil {
+		return nil, err
+	}
+	m, err := r.runningVM()
+	if err != nil {
+		return nil, err
+	}
+	node, id, skip := m.node.name, m.id, r.p.flag("skiplock")
+	return r.vmTask("qmreset", func(w *worker) error {
+		return w.inLock(node, id, func(m *machine) error {
+			if err := m.checkLock(); err != nil && !skip {
+				return err
+			}
+			if m.running {
+				w.guestStopped(m)
+				w.guestStarted(m)
+			}
+			return nil
+		})
+	})
+}
+
+// suspendVM pauses a VM, or writes its memory to a volume and stops it.
+func suspendVM(r *request) (any, error) {
+	if err := r.onlyRoot("skiplock"); err != nil {
+		return nil, err
+	}
+	m, err := r.runningVM()
+	if err != nil {
+		return nil, err
+	}
+	node, id, skip := m.node.name, m.id, r.p.flag("skiplock")
+	if !r.p.flag("todisk") {
+		return r.vmTask("qmpause", func(w *worker) error {
+			return w.inLock(node, id, func(m *machine) error {
+				if err := m.checkLock(); err != nil && !skip && m.config["lock"] != "backup" {
+					return err
+				}
+				if !m.running {
+					return die("VM %d not running", id)
+				}
+				m.paused = true
+				return nil
+			})
+		})
+	}
+	if r.haManaged(m) {
+		return nil, die("Cannot suspend HA managed VM to disk")
+	}
+	if err := r.need(r, "/vms/"+r.p["vmid"], "VM.Config.Disk"); err != nil {
+		return nil, err
+	}
+	for key := range m.config {
+		if hasNumber(key, "hostpci") {
+			return nil, die("cannot suspend VM to disk due to passed-through PCI device(s), which lack the possibility to save/restore their internal state")
+		}
+	}
+	storage := r.p["statestorage"]
+	if storage == "" {
+		storage = r.stateStorage(m)
+	}
+	if err := r.need(r, "/storage/"+storage, "Datastore.AllocateSpace"); err != nil {
+		return nil, err
+	}
+	return r.vmTask("qmsuspend", func(w *worker) error {
+		return w.inLock(node, id, func(m *machine) error { return w.hibernate(m, storage, skip) })
+	})
+}
+
+// hibernate writes the memory of a VM to a volume and stops it.
+func (w *worker) hibernate(m *machine, storage string, skipLock bool) error {
+	if err := m.checkLock(); err != nil && !skipLock {
+		if m.config["lock"] == "backup" {
+			return die("cannot suspend to disk during backup")
+		}
+		return err
+	}
+	if !m.running {
+		return die("VM %d not running", m.id)
+	}
+	v, err := w.allocateState(m, storage, "suspend-"+time.Now().Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	w.say("State saved, quitting")
+	m.reboots = false
+	w.stop(m)
+	m.config["lock"], m.config["vmstate"] = "suspended", v.volid
+	m.config["runningmachine"] = w.machineType(m)
+	m.config["runningcpu"] = "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep"
+	return nil
+}
+
+// allocateState makes the volume for the memory of a machine, and logs it.
+func (w *worker) allocateState(m *machine, storage, name string) (*volume, error) {
+	st, err := w.usable(m.node.name, storage)
+	if err != nil {
+		return nil, err
+	}
+	v, err := w.allocateNamed(st, m.node.name, m.id, "raw", fmt.Sprintf("vm-%d-state-%s", m.id, name), stateSize(m.config.memory()))
+	if err != nil {
+		return nil, err
+	}
+	if line := v.made(); line != "" {
+		w.say("%s", line)
+	}
+	return v, nil
+}
+
+// stateSize is how large a volume is made for the memory of a VM that has so many MiB: twice that, and room for the devices.
+func stateSize(mib int) int64 { return int64(mib)*2<<20 + 500<<20 }
+
+// stateStorage is where the memory of a machine goes: where it says, else the first shared storage of its disks, else
+// that of its first disk, else "local".
+func (c *cluster) stateStorage(m *machine) string {
+	if id := m.config["vmstatestorage"]; id != "" {
+		return id
+	}
+	first := ""
+	for _, key := range m.config.drives() {
+		d := parseDrive(m.config[key])
+		st := c.storage(d.storage())
+		if st == nil || d.cdrom() {
+			continue
+		}
+		if st.shared() {
+			return st.id
+		}
+		if first == "" {
+			first = st.id
+		}
+	}
+	if first == "" {
+		return "local"
+	}
+	return first
+}
+
+// machineType is the type with the version that a VM runs with.
+func (c *cluster) machineType(m *machine) string {
+	kind := property(m.config["machine"], "type", "type")
+	version := c.qemuVersion()
+	version = version[:max(0, len(version)-2)]
+	switch {
+	case slices.Contains([]string{"", "pc", "i440fx"}, kind):
+		return "pc-i440fx-" + version + "+pve0"
+	case kind == "q35":
+		return "pc-q35-" + version + "+pve0"
+	}
+	return kind
+}
+
+func resumeVM(r *request) (any, error) {
+	if err := r.onlyRoot("skiplock", "nocheck"); err != nil {
+		return nil, err
+	}
+	m, err := r.vm()
+	switch {
+	case err != nil:
+		return nil, noConfig(r.p["node"], r.p.num("vmid", 0))
+	case m.config["lock"] == "suspended":
+		return r.vmTask("qmresume", startTask(m.node.name, m.id))
+	case !m.running:
+		return nil, die("VM %d not running", m.id)
+	}
+	node, id, skip := m.node.name, m.id, r.p.flag("skiplock")
+	return r.vmTask("qmresume", func(w *worker) error {
+		return w.inLock(node, id, func(m *machine) error {
+			if m.template {
+				return die("VM %d is a template and cannot be resumed!", id)
+			}
+			if !m.paused {
+				return nil
+			}
+			if err := m.checkLock(); err != nil && !skip && m.config["lock"] != "backup" {
+				return err
+			}
+			m.paused = false
+			return nil
+		})
+	})
+}
