@@ -1,11 +1,13 @@
 package pve
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -191,4 +193,33 @@ func wants(t *testing.T, err error, code backends.Code, words ...string) {
 			t.Errorf("%q is not in %s", w, text)
 		}
 	}
+}
+
+func mustJSON(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// listen listens at an address that was in use a moment ago.
+func listen(address string) (l net.Listener, err error) {
+	for range 100 {
+		if l, err = net.Listen("tcp", address); err == nil {
+			return l, nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil, err
+}
+
+// startAt starts a fake on a listener.
+func startAt(f *fake, l net.Listener, certs []tls.Certificate) *httptest.Server {
+	s := httptest.NewUnstartedServer(f)
+	_ = s.Listener.Close()
+	s.Listener, s.TLS = l, &tls.Config{Certificates: certs}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	return s
 }
