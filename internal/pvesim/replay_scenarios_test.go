@@ -1,0 +1,130 @@
+package pvesim
+
+import (
+	"strings"
+	"testing"
+)
+
+// scenarioOf is what is to be known of a recording beside what it shows.
+func scenarioOf(name string) *scenario {
+	if sc := scenarios[name]; sc != nil {
+		return sc
+	}
+	return &scenario{}
+}
+
+var scenarios = map[string]*scenario{
+	"01-read": {
+		guests: true,
+		setup: func(t *testing.T, p *player) {
+			accounts(t, p)
+			p.do(t, "POST", "/access/users", params{"userid": "u2@nosuch"})
+			p.do(t, "POST", "/cluster/mapping/pci", params{"id": "m1", "map": "node=pve1,path=0000:00:01.0,id=1af4:1045"})
+		},
+	},
+	"02-auth":                        {setup: accounts, as: authOf02},
+	"04c-orphan-cloudinit-volume":    {setup: orphan},
+	"08-storage":                     {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8099") }},
+	"08b-upload-checksum-backup":     {setup: checksums08b},
+	"09-guest-agent":                 {guests: true, settles: map[int]bool{14: true, 16: true}},
+	"09b-guest-shutdown-reboot":      {guests: true, setup: guest210},
+	"10-ha":                          {},
+	"10b-ha-managed-lifecycle":       {},
+	"12-migrate-console-locks-tasks": {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8098") }, before: locks12},
+	"13-access-firewall-network": {setup: func(t *testing.T, p *player) {
+		accounts(t, p)
+		p.do(t, "POST", "/access/users", params{"userid": "u2@nosuch"})
+		p.do(t, "POST", "/cluster/mapping/pci", params{"id": "m1", "map": "node=pve1,path=0000:00:01.0,id=1af4:1045"})
+	}},
+	"14-other-node-proxying":       {nodes: []string{"pve1", "pve2", "pve3"}, setup: others},
+	"15-concurrency-lock-timeouts": {before: held15},
+}
+
+// accounts makes the users and tokens of the recording.
+func accounts(t *testing.T, p *player) {
+	p.do(t, "POST", "/access/users", params{"userid": "tester@pve", "password": "Secret123!"})
+	data := p.do(t, "POST", "/access/users/root@pam/token/tflimited", params{"privsep": "1"})
+	if m, ok := data.(map[string]any); ok {
+		p.session.limited, _ = m["value"].(string)
+	}
+}
+
+// authOf02 is who asked in the recording about authentication.
+func authOf02(i int, x exchange) who {
+	switch {
+	case i < 2 || i == 8 || i == 9 || i >= 11 && i <= 17:
+		return byNobody
+	case x.Note == "wrong secret" || x.Note == "wrong secret POST":
+		return byWrongSecret
+	case i == 3:
+		return byUnknownToken
+	case i == 4:
+		return byUnknownUser
+	case i == 5:
+		return byMalformed
+	case i == 6:
+		return byNoSecret
+	case i == 7:
+		return bySpaced
+	case i == 25:
+		return byNoForgery
+	case i == 26:
+		return byBadForgery
+	case i == 28:
+		return byInHeader
+	case i == 29:
+		return byForged
+	case i >= 18 && i <= 42, i == 53, i == 56:
+		return byTester
+	case strings.HasPrefix(x.Note, "privsep token"):
+		return byLimited
+	}
+	return byToken
+}
+
+// orphan leaves the volume of a VM that was destroyed.
+func orphan(t *testing.T, p *player) {
+	p.do(t, "POST", "/nodes/pve1/storage/local/content", params{"vmid": "112", "filename": "vm-112-cloudinit.qcow2", "size": "4M", "format": "qcow2"})
+}
+
+// checksums08b sets the checksum of what the replay checksums08b in the place of the recorded file's.
+func checksums08b(_ *testing.T, p *player) {
+	p.names.of["1d65bf29403e4fb1767522a107c827b8884d16640cf0e3b18c4c1dd107e0d49d"] = "cb4c56dc47895cb9b1894157af95b4845f85ab78020656786c05eab5f15aeab3"
+}
+
+// guest210 makes the VM with a guest that an earlier recording left.
+func guest210(t *testing.T, p *player) {
+	p.make(t, 210, params{
+		"name": "guest2", "memory": "1024", "cores": "2", "cpu": "max", "scsihw": "virtio-scsi-single", "agent": "1",
+		"scsi0": "local:0,import-from=local:import/debian.qcow2,discard=on", "scsi1": "local:1", "ide2": "local:cloudinit",
+		"net0": "virtio=BC:24:11:DE:80:B7,bridge=vmbr0", "serial0": "socket", "vga": "serial0", "boot": "order=scsi0", "ciuser": "tester",
+		"ipconfig0": "ip=10.77.0.50/24,gw=10.77.0.1", "nameserver": "10.77.0.1", "searchdomain": "example.invalid",
+		"sshkeys": "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIKn3f3XJx7gkp219pZEJCXCrF5aNwZYt1NevPyf%2FTXRS%20user%40host%0A",
+	})
+	p.do(t, "PUT", "/nodes/pve1/qemu/210/config", params{"delete": "scsi1"})
+	p.do(t, "PUT", "/nodes/pve1/qemu/210/resize", params{"disk": "scsi0", "size": "+1G"})
+	p.do(t, "POST", "/nodes/pve1/qemu/210/status/start", nil)
+}
+
+// locks12 are the locks that were set in a VM's configuration on the host.
+var locks12 = map[int]func(p *player){
+	37: locked(180, "migrate"), 67: locked(180, "backup"), 75: locked(180, "snapshot"),
+	85: locked(180, "create"), 91: locked(180, "clone"), 99: locked(180, ""),
+}
+
+// others makes a VM at a node, and takes that node and another away.
+func others(t *testing.T, p *player) {
+	p.do(t, "POST", "/nodes/pve2/qemu", params{"vmid": "250"})
+	s := p.server
+	s.SetNodeOnline("pve2", false)
+	s.SetNodeOnline("pve3", false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.node("pve3").refuses = true
+}
+
+// held15 holds the lock of a VM's configuration from outside.
+var held15 = map[int]func(p *player){
+	53: func(p *player) { p.config(310, func(m *machine) { <-m.flock }) },
+	72: func(p *player) { p.config(310, func(m *machine) { m.flock <- struct{}{} }) },
+}
