@@ -84,7 +84,9 @@ type machine struct {
 	inGuest  *guest    // nil where nothing boots
 	control  guestControl
 
-	flock chan struct{} // the lock of its configuration file: holds one token while it is free
+	flock   chan struct{} // the lock of its configuration file: holds one token while it is free
+	sharers int           // tasks that share the lock, and what gives it back after the last
+	unshare func()
 }
 
 // section is a configuration by key, in PVE's text form: "1" for a boolean, a

@@ -1,0 +1,168 @@
+package pvesim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const vm100 = "/nodes/pve1/qemu/100"
+
+// snapshots are the snapshots of VM 100 by name, "current" among them.
+func (b *trial) snapshotsOf(path string) map[string]map[string]any {
+	b.t.Helper()
+	byName := map[string]map[string]any{}
+	list, _ := b.do("GET", path+"/snapshot", "").([]map[string]any)
+	for _, one := range list {
+		byName[one["name"].(string)] = one
+	}
+	return byName
+}
+
+// Disks and configuration go back to what they were, the tree of snapshots follows, and deleting one leaves the others whole.
+func TestSnapshotsKeepDisks(t *testing.T) {
+	eachVersion(t, 1, func(b *trial) {
+		b.task("POST", "/nodes/pve1/qemu", "vmid=100&name=one&memory=128&scsi0=local:1,format=qcow2&scsi1=local-lvm:1")
+		b.write(100, "scsi0", "first")
+		b.write(100, "scsi1", "uno")
+		log := b.task("POST", vm100+"/snapshot", "snapname=s1&description=as it was")
+		if !strings.Contains(log, "snapshotting 'drive-scsi0' (local:100/vm-100-disk-0.qcow2)\nsnapshotting 'drive-scsi1' (local-lvm:vm-100-disk-0)") {
+			t.Errorf("log of the snapshot:\n%s", log)
+		}
+		b.write(100, "scsi0", "second")
+		b.do("PUT", vm100+"/config", "name=two&memory=256")
+		b.task("POST", vm100+"/snapshot", "snapname=s2")
+		b.write(100, "scsi0", "third!")
+		b.task("PUT", vm100+"/resize", "disk=scsi0&size=+1G")
+
+		list := b.snapshotsOf(vm100)
+		has(b.t, list["s2"], "parent", "s1")
+		has(b.t, list["s1"], "description", "as it was")
+		has(b.t, list["current"], "parent", "s2")
+		has(b.t, b.do("GET", vm100+"/snapshot/s1/config", "").(map[string]any), "name", "one")
+
+		b.task("POST", vm100+"/snapshot/s1/rollback", "")
+		b.reads(100, "scsi0", "first")
+		b.reads(100, "scsi1", "uno")
+		has(b.t, b.config(100), "name", "one")
+		has(b.t, b.config(100), "memory", "128")
+		has(b.t, b.config(100), "parent", "s1")
+		if size := b.disk(100, "scsi0").size; size != gib {
+			t.Errorf("the disk has %d bytes after the rollback", size)
+		}
+		b.task("POST", vm100+"/snapshot/s2/rollback", "")
+		b.reads(100, "scsi0", "second")
+
+		b.task("DELETE", vm100+"/snapshot/s1", "")
+		if _, has := b.snapshotsOf(vm100)["s2"]["parent"]; has {
+			t.Error("s2 still has a parent that is gone")
+		}
+		b.write(100, "scsi0", "fourth")
+		b.task("POST", vm100+"/snapshot/s2/rollback", "")
+		b.reads(100, "scsi0", "second")
+		for key := range b.config(100) {
+			if isUnused(key) || key == "lock" {
+				t.Errorf("the configuration has %s", key)
+			}
+		}
+		b.task("DELETE", vm100, "")
+		if n := len(b.volumes.all); n != 0 {
+			t.Errorf("%d volumes are left", n)
+		}
+	})
+}
+
+// With the memory, the VM runs again after the rollback; without, it is stopped.
+func TestSnapshotOfMemory(t *testing.T) {
+	eachVersion(t, 1, func(b *trial) {
+		b.task("POST", "/nodes/pve1/qemu", "vmid=100&memory=128&scsi0=local:1,format=qcow2&vmgenid=1")
+		b.task("POST", vm100+"/status/start", "")
+		b.task("POST", vm100+"/snapshot", "snapname=cold")
+		log := b.task("POST", vm100+"/snapshot", "snapname=warm&vmstate=1")
+		if !strings.Contains(log, "size=792723456") || !strings.Contains(log, "saving VM state and RAM using storage 'local'") {
+			t.Errorf("log:\n%s", log)
+		}
+		list := b.snapshotsOf(vm100)
+		has(b.t, list["warm"], "vmstate", 1)
+		has(b.t, list["cold"], "vmstate", 0)
+		before := b.config(100)["vmgenid"]
+		b.task("POST", vm100+"/snapshot/cold/rollback", "")
+		if b.machine(100).running {
+			t.Error("it runs after a rollback to a snapshot without memory")
+		}
+		b.task("POST", vm100+"/snapshot/warm/rollback", "")
+		if !b.machine(100).running {
+			t.Error("it does not run after a rollback to a snapshot with memory")
+		}
+		if b.config(100)["vmgenid"] == before {
+			t.Error("it does not learn that it is another generation")
+		}
+		for _, key := range []string{"vmstate", "runningmachine", "lock", "snaptime"} {
+			has(b.t, b.config(100), key, nil)
+		}
+		b.task("DELETE", vm100+"/snapshot/warm", "")
+		for k := range b.volumes.all {
+			if strings.Contains(k.volid, "state") {
+				t.Errorf("%s is left", k.volid)
+			}
+		}
+		b.task("POST", vm100+"/status/stop", "")
+		b.task("POST", vm100+"/snapshot/cold/rollback", "start=1")
+		b.eventually("the VM starts after the rollback", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.machines[100].running })
+	})
+}
+
+func TestSnapshotRefusals(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1")
+	b.refused("POST", vm100+"/snapshot", "snapname=current", "unable to use snapshot name 'current' (reserved name)")
+	b.refused("POST", vm100+"/snapshot", "snapname=Pending", "unable to use snapshot name 'pending' (reserved name)")
+	b.fails("POST", vm100+"/snapshot", "snapname=s1", "snapshot feature is not available")
+	b.fails("POST", vm100+"/snapshot/s1/rollback", "", "snapshot 's1' does not exist")
+	b.fails("DELETE", vm100+"/snapshot/s1", "force=1", "snapshot 's1' does not exist")
+	b.refused("GET", vm100+"/snapshot/s1/config", "", "snapshot 's1' does not exist")
+	b.refused("PUT", vm100+"/snapshot/s1/config", "description=x", "snapshot 's1' does not exist")
+	b.refused("POST", "/nodes/pve1/qemu/999/snapshot", "snapname=s1", "Configuration file 'nodes/pve1/qemu-server/999.conf' does not exist")
+	b.fails("DELETE", "/nodes/pve1/qemu/999/snapshot/s1", "", "Configuration file 'nodes/pve1/qemu-server/999.conf' does not exist")
+	if lock := b.config(100)["lock"]; lock != nil {
+		t.Errorf("the VM is still locked (%v)", lock)
+	}
+	b.task("POST", "/nodes/pve1/qemu", "vmid=101&scsi0=local:1,format=qcow2")
+	b.task("POST", "/nodes/pve1/qemu/101/snapshot", "snapname=s1")
+	b.fails("POST", "/nodes/pve1/qemu/101/snapshot", "snapname=s1", "snapshot name 's1' already used")
+	b.refused("POST", "/nodes/pve1/qemu/101/template", "", "unable to create template, because VM contains snapshots")
+}
+
+// While a snapshot is made, deleted or rolled back to, the VM is locked against everybody else.
+func TestSnapshotLocks(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1,format=qcow2")
+	m := b.machine(100)
+	for _, lock := range []string{"snapshot", "snapshot-delete", "rollback", "migrate", "backup"} {
+		b.mu.Lock()
+		m.config["lock"] = lock
+		b.mu.Unlock()
+		want := fmt.Sprintf("VM is locked (%s)", lock)
+		b.fails("POST", vm100+"/snapshot", "snapname=s1", want)
+		b.refused("POST", vm100+"/template", "", want)
+		b.refused("POST", vm100+"/clone", "newid=200", want)
+		b.refused("GET", vm100+"/migrate", "", want)
+	}
+}
+
+// A snapshot of one disk that fails leaves nothing of the others, and no lock.
+func TestSnapshotFailsWhole(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1,format=qcow2&scsi1=local:1,format=qcow2")
+	if err := b.disk(100, "scsi1").takeSnapshot("s1"); err != nil {
+		t.Fatal(err)
+	}
+	log := b.fails("POST", vm100+"/snapshot", "snapname=s1", "already has a snapshot")
+	if !strings.Contains(log, "snapshot create failed: starting cleanup") {
+		t.Errorf("log:\n%s", log)
+	}
+	if b.disk(100, "scsi0").snapshot("s1") != nil || len(b.snapshotsOf(vm100)) != 1 {
+		t.Error("something of the snapshot is left")
+	}
+	has(t, b.config(100), "lock", nil)
+}
