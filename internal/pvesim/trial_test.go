@@ -37,8 +37,8 @@ func eachVersion(t *testing.T, nodes int, f func(b *trial)) {
 	}
 }
 
-// form reads "a=1&b=2" without decoding: values may hold anything but "&".
-func form(text string) params {
+// values reads "a=1&b=2" without decoding: values may hold anything but "&".
+func values(text string) params {
 	p := params{}
 	for part := range strings.SplitSeq(text, "&") {
 		if key, value, ok := strings.Cut(part, "="); ok {
@@ -51,7 +51,7 @@ func form(text string) params {
 // do makes a request that must succeed.
 func (b *trial) do(method, path, p string) any {
 	b.t.Helper()
-	v, err := b.call(method, path, form(p))
+	v, err := b.call(method, path, values(p))
 	if err != nil {
 		b.t.Fatalf("%s %s %s: %v", method, path, p, err)
 	}
@@ -61,7 +61,7 @@ func (b *trial) do(method, path, p string) any {
 // refused makes a request that must be refused with a text.
 func (b *trial) refused(method, path, p, want string) {
 	b.t.Helper()
-	v, err := b.call(method, path, form(p))
+	v, err := b.call(method, path, values(p))
 	if err == nil {
 		b.t.Fatalf("%s %s %s is allowed: %v", method, path, p, v)
 	}
