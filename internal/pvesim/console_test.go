@@ -58,8 +58,8 @@ var upgradeHeaders = map[string]string{
 	"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "binary", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }
 
-// ended waits until the task of a console has ended and returns how.
-func ended(t *testing.T, s *Server, upid string) string {
+// consoleExit waits until the task of a console has ended and returns how.
+func consoleExit(t *testing.T, s *Server, upid string) string {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-time.After(time.Millisecond) {
 		s.mu.Lock()
@@ -105,7 +105,7 @@ func TestConsoleSocket(t *testing.T) {
 			t.Errorf("the greeting: %q, %v", frame, err)
 		}
 		_ = conn.Close()
-		if exit := ended(t, s, text("upid")); exit != "OK" {
+		if exit := consoleExit(t, s, text("upid")); exit != "OK" {
 			t.Errorf("the task ends with %s", exit)
 		}
 		c.want(501, "Method 'GET /nodes/pve1/qemu/900/vncproxy' not implemented", "GET", "/nodes/pve1/qemu/900/vncproxy", "")

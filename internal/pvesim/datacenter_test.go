@@ -107,7 +107,7 @@ func TestNetworkReload(t *testing.T) {
 	if a.body["changes"] == nil {
 		t.Error("changes do not show")
 	}
-	has := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.hasBridge(s.nodes[0], "vmbr7") }
+	has := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.bridgeThere(s.nodes[0], "vmbr7") }
 	if has() {
 		t.Error("a bridge is there before the reload")
 	}
@@ -133,7 +133,7 @@ func TestSDN(t *testing.T) {
 	c.want(500, "create sdn vnet object failed: zone z1 doesn't exist", "POST", "/cluster/sdn/vnets", "vnet=vn1&zone=z1")
 	c.want(200, "OK", "POST", "/cluster/sdn/zones", "zone=z1&type=simple")
 	c.want(200, "OK", "POST", "/cluster/sdn/vnets", "vnet=vn1&zone=z1")
-	has := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.hasBridge(s.nodes[0], "vn1") }
+	has := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.bridgeThere(s.nodes[0], "vn1") }
 	if has() {
 		t.Error("a vnet is a bridge before it was applied")
 	}
@@ -253,5 +253,26 @@ func TestContainers(t *testing.T) {
 	c.ends(c.want(200, "OK", "DELETE", path+"/910", ""))
 	if got := c.column(path, "", "vmid"); len(got) != 0 {
 		t.Errorf("after it was removed: %v", got)
+	}
+}
+
+// All of a node are started and stopped by a task with one for each.
+func TestStartAndStopAll(t *testing.T) {
+	s := Start(t, Options{})
+	c := newClient(t, s)
+	m := guestVM(t, s, true, nil)
+	running := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return m.running }
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/startall", "")); exit != "OK" || running() {
+		t.Errorf("%s: a VM that does not start with its node runs: %v", exit, running())
+	}
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/startall", "force=1&vms=900")); exit != "OK" || !running() {
+		t.Errorf("%s: the VM runs: %v", exit, running())
+	}
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/stopall", "")); exit != "OK" || running() {
+		t.Errorf("%s: the VM runs: %v", exit, running())
+	}
+	kinds := c.column("/nodes/pve1/tasks", "", "type")
+	if !slices.Contains(kinds, "qmstart") || !slices.Contains(kinds, "qmshutdown") {
+		t.Errorf("tasks %v", kinds)
 	}
 }

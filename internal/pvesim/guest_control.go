@@ -110,9 +110,7 @@ func (c *cluster) guestPowersOff(m *machine) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if m.running && m.inGuest == g {
-			if s, ok := any(c).(interface{ stop(m *machine) }); ok {
-				s.stop(m)
-			}
+			c.stop(m)
 		}
 	})
 }

@@ -358,3 +358,27 @@ func TestGuestObeys(t *testing.T) {
 		t.Error("a VM that is off obeys")
 	}
 }
+
+// A guest that is told by its agent to shut down turns its VM off.
+func TestAgentShutdown(t *testing.T) {
+	s := Start(t, Options{})
+	c := newClient(t, s)
+	m := guestVM(t, s, true, nil)
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/qemu/900/status/start", "")); exit != "OK" {
+		t.Fatal(exit)
+	}
+	s.Guest(900).Boot()
+	c.want(200, "OK", "POST", "/nodes/pve1/qemu/900/agent/shutdown", "")
+	for deadline := time.Now().Add(30 * time.Second); ; <-time.After(time.Millisecond) {
+		s.mu.Lock()
+		off := !m.running
+		s.mu.Unlock()
+		if off {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the VM runs on")
+		}
+	}
+	c.want(500, "VM 900 is not running", "POST", "/nodes/pve1/qemu/900/agent/ping", "")
+}

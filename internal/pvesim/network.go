@@ -43,16 +43,6 @@ func (r *request) waitingInterfaces(n *node) []*iface {
 	return waiting
 }
 
-// hasBridge reports whether VMs can be connected to a bridge of that name at a node.
-func (c *cluster) hasBridge(n *node, name string) bool {
-	for _, f := range n.ifaces {
-		if f.name == name && f.active && (f.kind == "bridge" || f.kind == "OVSBridge") {
-			return true
-		}
-	}
-	return c.misc.sdn.vnets.running[name] != nil
-}
-
 func (f *iface) show(priority int) map[string]any {
 	answer := map[string]any{"type": f.kind, "method": "manual", "method6": "manual", "families": []string{"inet"}, "priority": priority}
 	for k, v := range f.options {
