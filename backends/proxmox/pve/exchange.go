@@ -25,6 +25,7 @@ type call struct {
 	kind         string   // of the body: its content type
 	stream       *stream  // in place of body
 	anonymous    bool     // sent without login
+	harmless     bool     // changes nothing when it comes twice, whatever its method
 	secrets      []string // that errors must not show
 }
 
@@ -181,8 +182,8 @@ func (q *call) request(ctx context.Context, l *login, p *place, touch func()) (*
 	return req, nil
 }
 
-// reads reports whether the request changes nothing and may be sent again.
-func (q *call) reads() bool { return q.method == http.MethodGet }
+// reads reports whether the request may be sent again though it may have been heard.
+func (q *call) reads() bool { return q.method == http.MethodGet || q.harmless }
 
 // rewind makes the request ready to be sent again, or reports false.
 func (q *call) rewind() bool { return q.stream == nil || q.stream.rewind() }

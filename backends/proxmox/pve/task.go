@@ -37,7 +37,6 @@ type taskStatus struct {
 const (
 	firstLook   = 20 * time.Millisecond
 	longestLook = time.Second
-	awayLook    = 5 * time.Second // at a node that does not answer
 )
 
 // Await waits for the end of a task. One that ended with warnings is a success; one that failed is an error of its exit status, with what
@@ -95,7 +94,7 @@ func (c *Client) await(ctx context.Context, upid, op, object string) (Outcome, e
 	o.Node, o.Kind, o.ID = parts[1], parts[5], parts[6]
 	w := &watch{c: c, o: &o, op: op, object: object}
 	w.report(ctx, 0)
-	var away error
+	var away error // why the node does not answer
 	for pause := firstLook; ; pause = min(pause*3/2, longestLook) {
 		ended, err := w.look(ctx)
 		switch {
@@ -107,7 +106,7 @@ func (c *Client) await(ctx context.Context, upid, op, object string) (Outcome, e
 			away = nil
 			w.progress(ctx)
 		case backends.CodeOf(err) == backends.Transient || backends.CodeOf(err) == backends.Timeout:
-			away, pause = err, awayLook/2
+			away, pause = err, max(pause, firstLook*10)
 		case backends.CodeOf(err) == backends.NotFound:
 			return o, backends.Errorf(backends.Transient, "", "", "Proxmox VE no longer knows the task %s: %w", upid, err)
 		default:
@@ -173,7 +172,7 @@ func (w *watch) outcome(ctx context.Context) error {
 func (w *watch) abort(ctx context.Context, away error) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
-	refusal := w.c.Delete(grace, w.path(), nil, nil)
+	refusal := w.c.do(grace, &call{method: http.MethodDelete, path: w.path(), harmless: true}, nil)
 	for pause := firstLook; ; pause = min(pause*2, longestLook/4) {
 		ended, err := w.look(grace)
 		switch {
@@ -186,9 +185,12 @@ func (w *watch) abort(ctx context.Context, away error) error {
 		case err != nil && backends.CodeOf(err) == backends.NotFound:
 			return interrupted(ctx, "how the task ended is not known")
 		}
-		if !sleep(grace, pause) {
+		if refusal != nil || !sleep(grace, pause) {
 			break
 		}
+	}
+	if away == nil && backends.CodeOf(refusal) == backends.Transient {
+		away = refusal
 	}
 	switch {
 	case away != nil:
