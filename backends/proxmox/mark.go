@@ -1,0 +1,161 @@
+package proxmox
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// The ownership mark is a comment at the end of a VM's description, which is Markdown: Proxmox VE's own pages do not
+// show it. The JSON in it holds no ">", so that it cannot end the comment.
+const (
+	markStart   = "<!-- virtrigaud "
+	markEnd     = " -->"
+	markVersion = 1
+	// maxDescription is what a description can have at most, in characters.
+	maxDescription = 8192
+)
+
+// mark is what Proxmox VE has no place for. A VM without one was made elsewhere.
+type mark struct {
+	Version int `json:"v"`
+	// VM is the VMID that the mark was written for: a clone made by hand carries a copy, which is not its own.
+	VM    int64  `json:"vm"`
+	Token string `json:"token,omitempty"` // backends.VMSpec.CreateToken
+	// Partial is set while a creation is under way.
+	Partial bool `json:"partial,omitempty"`
+	// Adopted is set on a VM that was made elsewhere and is managed here.
+	Adopted bool `json:"adopted,omitempty"`
+
+	GuestOS        string   `json:"os,omitempty"` // as asked: "linux"
+	Tags           []string `json:"tags,omitempty"`
+	MaxMiB         int64    `json:"max_mib,omitempty"`
+	ReservationMiB int64    `json:"reserve_mib,omitempty"` // asked of a VM without a balloon, of which all is reserved
+	LimitMHz       int64    `json:"mhz,omitempty"`         // as asked, of which cpulimit is Limit
+	Limit          string   `json:"limit,omitempty"`
+	Storage        string   `json:"storage,omitempty"` // placement.storage, as asked
+	Settings       string   `json:"settings,omitempty"`
+
+	Disks       map[string]diskMark `json:"disks,omitempty"` // by key
+	NICs        map[string]nicMark  `json:"nics,omitempty"`  // by key
+	HostDevices map[string]string   `json:"host,omitempty"`  // slots by key
+	BootOrder   []string            `json:"boot,omitempty"`  // as asked
+	Options     []string            `json:"opts,omitempty"`  // names of those that were asked for
+
+	Seed *seedMark `json:"seed,omitempty"`
+
+	// Image is the kind of the image that this VM is: "disk", "ova" or "template"; it never runs. Name is the image's
+	// and Fingerprint that of its content.
+	Image       string `json:"image,omitempty"`
+	Name        string `json:"name,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// Cloned is set where the VM's disks were another's, whose guest has been set up.
+	Cloned bool `json:"cloned,omitempty"`
+}
+
+// diskMark remembers a disk by its key.
+type diskMark struct {
+	Slot     string `json:"at"`
+	Volume   string `json:"id,omitempty"`   // what the slot held when the mark was written, as far as it was known
+	Keep     bool   `json:"keep,omitempty"` // keep_on_destroy
+	External bool   `json:"ext,omitempty"`  // Disk.Volume was given: not the VM's own
+	// Options are the names of those that were asked for.
+	Options []string `json:"opts,omitempty"`
+}
+
+// nicMark remembers an interface by its key.
+type nicMark struct {
+	Slot  string `json:"at"`
+	MAC   string `json:"mac,omitempty"` // where it was known when the mark was written
+	Order *int64 `json:"order,omitempty"`
+	// Options are the names of those that were asked for.
+	Options []string `json:"opts,omitempty"`
+}
+
+// seedMark remembers what the guest is given for cloud-init.
+type seedMark struct {
+	Slot   string `json:"at,omitempty"`
+	Volume string `json:"iso,omitempty"` // of an ISO that was made; "" where Proxmox VE makes the drive
+	Inputs string `json:"in,omitempty"`  // packed cloudinit.Inputs
+	// Left names what of the inputs was too long to be kept, with its SHA-256.
+	Left map[string]string `json:"left,omitempty"`
+}
+
+// readMark splits a description into the mark, nil where there is none or it is another VM's, and the text that
+// is its user's. A mark that cannot be read is an error, for to act without it would forget volumes.
+func readMark(description string, vmid int64) (m *mark, text string, err error) {
+	at := strings.LastIndex(description, markStart)
+	if at < 0 {
+		return nil, description, nil
+	}
+	rest := description[at+len(markStart):]
+	end := strings.Index(rest, markEnd)
+	if end < 0 {
+		return nil, description, fmt.Errorf("the ownership mark in the VM's notes is cut off: restore it, or remove it to manage the VM as one that was made elsewhere")
+	}
+	text = strings.TrimSuffix(description[:at], "\n")
+	if after := strings.Trim(rest[end+len(markEnd):], "\n"); after != "" { // somebody wrote below it
+		text = strings.TrimPrefix(text+"\n"+after, "\n")
+	}
+	m = &mark{}
+	if err := json.Unmarshal([]byte(rest[:end]), m); err != nil {
+		return nil, text, fmt.Errorf("the ownership mark in the VM's notes cannot be read: %w", err)
+	}
+	if m.Version > markVersion {
+		return nil, text, fmt.Errorf("the ownership mark in the VM's notes has version %d, this provider knows %d: use a newer provider", m.Version, markVersion)
+	}
+	if m.VM != vmid {
+		return nil, text, nil
+	}
+	if m.Settings, err = unpack(m.Settings); err != nil {
+		return nil, text, fmt.Errorf("the ownership mark in the VM's notes cannot be read: %w", err)
+	}
+	return m, text, nil
+}
+
+// describe returns a description that ends with the mark, or an error where that is longer than Proxmox VE takes.
+func (m *mark) describe(text string) (string, error) {
+	c := *m
+	c.Version, c.Settings = markVersion, pack(m.Settings)
+	data, err := json.Marshal(&c)
+	if err != nil {
+		return "", fmt.Errorf("write the ownership mark: %w", err)
+	}
+	trailer := markStart + string(data) + markEnd
+	if text != "" {
+		trailer = text + "\n" + trailer
+	}
+	if over := utf8.RuneCountInString(trailer) - maxDescription; over > 0 {
+		return "", backends.Errorf(backends.Invalid, "", "", "the description and what the provider keeps beside it are %d characters longer than the %d that Proxmox VE takes", over, maxDescription).
+			At("description").Advise("Shorten description, or the texts in cloud_init: large user data has its place in proxmox.snippets.")
+	}
+	return trailer, nil
+}
+
+// clone returns a mark that can be changed; of nil, an empty one of a VM that was made elsewhere.
+func (m *mark) clone(vmid int64) *mark {
+	c := mark{VM: vmid, Adopted: true}
+	if m != nil {
+		c = *m
+		c.Tags, c.BootOrder, c.Options = slices.Clone(m.Tags), slices.Clone(m.BootOrder), slices.Clone(m.Options)
+		if m.Seed != nil {
+			seed := *m.Seed
+			seed.Left = maps.Clone(seed.Left)
+			c.Seed = &seed
+		}
+	}
+	c.Disks, c.NICs, c.HostDevices = orEmpty(c.Disks), orEmpty(c.NICs), orEmpty(c.HostDevices)
+	return &c
+}
+
+func orEmpty[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return maps.Clone(m)
+}
