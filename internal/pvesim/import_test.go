@@ -12,8 +12,8 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/ovf/ovftest"
 )
 
-// qcow2 makes an image of a disk of up to 512 MiB whose first bytes are data.
-func qcow2(size int64, data []byte) []byte {
+// qcow2Image makes an image of a disk of up to 512 MiB whose first bytes are data.
+func qcow2Image(size int64, data []byte) []byte {
 	const cluster = 64 << 10
 	be := binary.BigEndian
 	image := make([]byte, 5*cluster)
@@ -71,7 +71,7 @@ const vms = "/nodes/pve1/qemu"
 func TestImport(t *testing.T) {
 	versions(t, func(t *testing.T, s *Server) {
 		data := bytes.Repeat([]byte("what the image holds. "), 8000)
-		put(t, s, "local:import/a.qcow2", qcow2(40<<20, data))
+		put(t, s, "local:import/a.qcow2", qcow2Image(40<<20, data))
 		put(t, s, "local:import/a.vmdk", streamVMDK(t, 8<<20, data))
 		put(t, s, "local:import/a.raw", data)
 		put(t, s, "local:import/bad.qcow2", data)
