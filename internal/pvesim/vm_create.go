@@ -63,7 +63,11 @@ func createVM(r *request) (any, error) {
 			return err
 		}
 		return w.locked(func() error {
-			if start {
+			switch {
+			case ha:
+				w.ha.resources[m.sid()] = section{"state": haStates[start]}
+				w.haWake()
+			case start:
 				w.say("Execute autostart")
 				w.forkAs(user, n.name, "qmstart", strconv.Itoa(id), startTask(n.name, id))
 			}
@@ -71,6 +75,9 @@ func createVM(r *request) (any, error) {
 		})
 	}), nil
 }
+
+// haStates are what the manager of high availability is to do with a new VM, by whether it is to start.
+var haStates = map[bool]string{true: "started", false: "stopped"}
 
 // taken says where a number is in use.
 func (c *cluster) taken(id int) error {

@@ -19,6 +19,7 @@ var vmOptions = func() map[string]bool {
 	for key := range numericKeys {
 		all[key] = true
 	}
+	delete(all, "allow-ksm") // Proxmox VE 9
 	return all
 }()
 

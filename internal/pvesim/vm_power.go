@@ -263,10 +263,10 @@ func (w *worker) hibernate(m *machine, storage string, skipLock bool) error {
 	}
 	w.say("State saved, quitting")
 	m.reboots = false
-	w.stop(m)
+	w.powerOff(m)
 	m.config["lock"], m.config["vmstate"] = "suspended", v.volid
 	m.config["runningmachine"] = w.machineType(m)
-	m.config["runningcpu"] = "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep"
+	m.config["runningcpu"] = runningCPU(m)
 	return nil
 }
 
@@ -313,6 +313,20 @@ func (c *cluster) stateStorage(m *machine) string {
 		return "local"
 	}
 	return first
+}
+
+// runningCPU is the processor that a VM runs with, as QEMU was told.
+func runningCPU(m *machine) string {
+	kind := property(m.config["cpu"], "cputype", "cputype")
+	switch {
+	case m.config["kvm"] == "0" && kind == "":
+		return "qemu64"
+	case m.config["kvm"] == "0":
+		return kind
+	case kind == "" || kind == "kvm64":
+		return "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep"
+	}
+	return kind + ",enforce,+kvm_pv_eoi,+kvm_pv_unhalt"
 }
 
 // machineType is the type with the version that a VM runs with.

@@ -15,7 +15,7 @@ func init() {
 // numericKeys are the keys whose values the API shows as numbers: integers and booleans. All else is text,
 // numbers with fractions and the memory among it.
 var numericKeys = map[string]bool{
-	"acpi": true, "autostart": true, "balloon": true, "ciupgrade": true, "cores": true, "cpuunits": true, "freeze": true,
+	"acpi": true, "allow-ksm": true, "autostart": true, "balloon": true, "ciupgrade": true, "cores": true, "cpuunits": true, "freeze": true,
 	"keephugepages": true, "kvm": true, "localtime": true, "migrate_speed": true, "numa": true, "onboot": true,
 	"protection": true, "reboot": true, "shares": true, "smp": true, "sockets": true, "tablet": true, "tdf": true,
 	"template": true, "vcpus": true, "snaptime": true,

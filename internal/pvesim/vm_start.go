@@ -84,7 +84,7 @@ func (w *worker) checkStart(m *machine) error {
 		}
 		i := strings.TrimPrefix(key, "net")
 		w.say("bridge '%s' does not exist", bridge)
-		w.say("kvm: -netdev type=tap,id=%s,ifname=tap%di%s,script=/usr/libexec/qemu-server/pve-bridge,downscript=/usr/libexec/qemu-server/pve-bridgedown: network script /usr/libexec/qemu-server/pve-bridge failed with status 512", key, m.id, i)
+		w.say("qemu-system-x86_64: -netdev type=tap,id=%s,ifname=tap%di%s,script=/usr/libexec/qemu-server/pve-bridge,downscript=/usr/libexec/qemu-server/pve-bridgedown: network script /usr/libexec/qemu-server/pve-bridge failed with status 512", key, m.id, i)
 		return die("start failed: QEMU exited with code 1")
 	}
 	return nil

@@ -14,14 +14,19 @@ func (c *cluster) stop(m *machine) {
 	if !m.running {
 		return
 	}
-	m.running, m.paused, m.pid = false, false, 0
-	c.guestStopped(m)
+	c.powerOff(m)
 	w := &worker{cluster: c, ctx: c.ctx, task: &task{}}
 	w.applyPending(nil, m, map[string]string{}, false)
 	if m.reboots {
 		m.reboots = false
 		c.forkAs(&login{name: "root@pam"}, m.node.name, "qmstart", strconv.Itoa(m.id), startTask(m.node.name, m.id))
 	}
+}
+
+// powerOff ends what runs of a machine. What waits for a stop goes on waiting.
+func (c *cluster) powerOff(m *machine) {
+	m.running, m.paused, m.pid = false, false, 0
+	c.guestStopped(m)
 }
 
 // ending is how a machine is to be stopped.
@@ -33,7 +38,7 @@ type ending struct {
 	skipLock bool
 }
 
-// end stops a machine. It is called with mu and the lock of the machine's configuration held, and lets go of mu
+// stopAs stops a machine. It is called with mu and the lock of the machine's configuration held, and lets go of mu
 // while it waits for the guest.
 func (w *worker) stopAs(m *machine, e ending) error {
 	if !m.running {

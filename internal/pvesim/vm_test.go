@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // task waits for the task that an answer names, and returns how it ended and its log.
@@ -25,6 +26,8 @@ func (c *client) task(a answer) (exit, log string) {
 // eventually waits until there holds, which it asks with mu held.
 func (c *client) eventually(what string, there func() bool) {
 	c.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		c.s.mu.Lock()
 		ok := there()
@@ -32,7 +35,9 @@ func (c *client) eventually(what string, there func() bool) {
 		if ok {
 			return
 		}
-		if c.t.Context().Err() != nil {
+		select {
+		case <-tick.C:
+		case <-c.t.Context().Done():
 			c.t.Fatalf("%s: %v", what, c.t.Context().Err())
 		}
 	}

@@ -67,26 +67,37 @@ func updateVM(r *request, sync bool) (any, error) {
 			return u.run()
 		})
 	})
-	r.tasks.byUPID[upid].after = release
-	return r.inBackground(upid)
+	over := make(chan struct{})
+	r.tasks.byUPID[upid].after = func() {
+		release()
+		close(over)
+	}
+	return r.inBackground(upid, over)
 }
 
 // inBackground waits for a task as long as the request wants to, and answers with it where it still runs.
-func (r *request) inBackground(upid string) (any, error) {
-	t, patience := r.tasks.byUPID[upid], time.Duration(r.p.num("background_delay", 0))*time.Second
-	for end := time.Now().Add(patience); t.exit == ""; {
-		if !time.Now().Before(end) || r.ctx.Err() != nil {
-			return upid, nil
-		}
-		r.unlocked(func() { time.Sleep(10 * time.Millisecond) })
-	}
+func (r *request) inBackground(upid string, over <-chan struct{}) (any, error) {
+	patience := time.Duration(r.p.num("background_delay", 0)) * time.Second
 	if patience == 0 {
 		return upid, nil
 	}
-	if t.exit != "OK" && !strings.HasPrefix(t.exit, "WARNINGS") {
-		return nil, die("failed to update VM %s: %s", r.p["vmid"], t.exit)
+	r.unlocked(func() {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-over:
+		case <-timer.C:
+		case <-r.ctx.Done():
+		}
+	})
+	switch exit := r.tasks.byUPID[upid].exit; {
+	case exit == "":
+		return upid, nil
+	case exit == "OK" || strings.HasPrefix(exit, "WARNINGS"):
+		return nil, nil
+	default:
+		return nil, die("failed to update VM %s: %s", r.p["vmid"], exit)
 	}
-	return nil, nil
 }
 
 // silentWorker does what a task would, without one: what it logs nobody reads.

@@ -1,0 +1,294 @@
+package pvesim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rows are the rows of a VM's pending changes, by key: value, what waits, and whether the key is to go.
+func (c *client) rows(id int) map[string]string {
+	c.t.Helper()
+	a := c.want(200, "OK", "GET", fmt.Sprintf("/nodes/pve1/qemu/%d/pending", id), "")
+	rows := map[string]string{}
+	for _, row := range a.body["data"].([]any) {
+		row := row.(map[string]any)
+		text := []string{}
+		for _, name := range []string{"value", "pending", "delete"} {
+			if value, ok := row[name]; ok {
+				text = append(text, fmt.Sprintf("%s=%v", name, value))
+			}
+		}
+		rows[row["key"].(string)] = strings.Join(text, " ")
+	}
+	return rows
+}
+
+// guest gives a VM that runs an operating system that answers its virtual hardware.
+func (c *client) guest(id int) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.s.machines[id].inGuest = &guest{}
+}
+
+const aVM = "vmid=100&name=a&ostype=l26&scsihw=virtio-scsi-single&boot=order%3Dscsi0&scsi0=local-lvm:1&scsi1=local-lvm:1&net0=virtio%3DBC:24:11:00:00:01,bridge%3Dvmbr0"
+
+func TestUpdateOfVMThatRuns(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.run("POST", vm+"/status/start", "")
+
+	// Without a guest that lets go of it, a disk cannot be taken away: it waits.
+	a := c.want(400, "Parameter verification failed.", "PUT", vm+"/config", "delete=scsi1")
+	if got := fmt.Sprint(a.body["errors"]); !strings.Contains(got, "error on hot-unplugging device 'virtioscsi1'") {
+		t.Errorf("errors %s", got)
+	}
+	if got := c.rows(100)["scsi1"]; !strings.HasSuffix(got, "delete=1") {
+		t.Errorf("scsi1 %q", got)
+	}
+	c.guest(100)
+	c.want(200, "OK", "PUT", vm+"/config", "delete=scsi1")
+	if conf := c.config(100, "current=1"); conf["scsi1"] != "" || conf["unused0"] != "local-lvm:vm-100-disk-1" {
+		t.Errorf("after the unplug: %v", conf)
+	}
+	// The volume comes back, and is no longer unused.
+	c.want(200, "OK", "PUT", vm+"/config", "scsi2=local-lvm:vm-100-disk-1")
+	if conf := c.config(100, "current=1"); conf["scsi2"] != "local-lvm:vm-100-disk-1,size=1G" || conf["unused0"] != "" {
+		t.Errorf("after the plug: %v", conf)
+	}
+
+	c.want(400, "Parameter verification failed.", "PUT", vm+"/config", "delete=scsi0") // it boots from it
+	c.want(200, "OK", "PUT", vm+"/config", "revert=scsi0")
+	for _, change := range []struct{ key, value, want string }{
+		{"net0", "virtio%3DBC:24:11:00:00:01,bridge%3Dvmbr1", "value=virtio=BC:24:11:00:00:01,bridge=vmbr1"},
+		{"scsi0", "local-lvm:vm-100-disk-0,ssd=1", "value=local-lvm:vm-100-disk-0,size=1G pending=local-lvm:vm-100-disk-0,size=1G,ssd=1"},
+		{"scsi2", "local-lvm:vm-100-disk-1,mbps=10", "value=local-lvm:vm-100-disk-1,mbps=10,size=1G"},
+		{"sata0", "local-lvm:1", "pending=local-lvm:vm-100-disk-2,size=1G"},
+		{"net1", "e1000,bridge=vmbr0", "value=e1000=BC:24:11"},
+		{"description", "x", "value=x"},
+		{"cores", "2", "pending=2"},
+		{"cpulimit", "1.5", "value=1.5"},
+		{"memory", "1024", "pending=1024"},
+		{"hotplug", "network", "value=network"},
+		{"scsi3", "local-lvm:1", "pending=local-lvm:vm-100-disk-3,size=1G"}, // no longer hot
+	} {
+		c.want(200, "OK", "PUT", vm+"/config", change.key+"="+change.value)
+		if got := c.rows(100)[change.key]; !strings.HasPrefix(got, change.want) {
+			t.Errorf("%s=%s: %s, want %s", change.key, change.value, got, change.want)
+		}
+	}
+	if now, then := c.config(100, "current=1")["memory"], c.config(100, "")["memory"]; now != "" || then != "1024" {
+		t.Errorf("memory %q, then %q", now, then)
+	}
+	c.run("POST", vm+"/status/stop", "")
+	for key, row := range c.rows(100) {
+		if strings.Contains(row, "pending=") || strings.Contains(row, "delete=") {
+			t.Errorf("%s still waits: %s", key, row)
+		}
+	}
+}
+
+func TestHotplugOfCPUsAndMemory(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", "vmid=100&hotplug=cpu,memory&numa=1&cores=4&vcpus=1&memory=1024")
+	c.run("POST", vm+"/status/start", "")
+	c.want(200, "OK", "PUT", vm+"/config", "vcpus=2&memory=2048")
+	if rows := c.rows(100); rows["vcpus"] != "value=2" || rows["memory"] != "value=2048" {
+		t.Errorf("vcpus %s, memory %s", rows["vcpus"], rows["memory"])
+	}
+	a := c.want(400, "Parameter verification failed.", "PUT", vm+"/config", "memory=1024")
+	if !strings.Contains(a.text, "hotplug problem - error on unplug memory module") {
+		t.Errorf("answer %s", a.text)
+	}
+}
+
+func TestDigestAndProtection(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	before := c.config(100, "")["digest"]
+	c.want(200, "OK", "PUT", vm+"/config", "digest="+before+"&protection=1")
+	if after := c.config(100, "")["digest"]; after == before {
+		t.Error("the digest stayed")
+	}
+	c.want(500, "checksum mismatch (file change by other user?)", "PUT", vm+"/config", "name=x&digest="+before)
+	c.fails("checksum mismatch (file change by other user?)", "PUT", vm+"/resize", "disk=scsi0&size=%2B1G&digest="+before)
+	c.want(500, "can't remove VM 100 - protection mode enabled", "DELETE", vm, "")
+	c.want(500, "can't remove drive 'scsi1' - protection mode enabled", "PUT", vm+"/config", "delete=scsi1")
+	c.want(200, "OK", "PUT", vm+"/config", "protection=0")
+	c.run("DELETE", vm, "")
+}
+
+func TestLocks(t *testing.T) {
+	c := newClient(t, Start(t, Options{LockWait: 1}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.s.mu.Lock()
+	m := c.s.machines[100]
+	release, err := c.s.lockConfig(t.Context(), m)
+	c.s.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const timeout = "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"
+	c.want(500, timeout, "PUT", vm+"/config", "name=b")
+	log := c.fails(timeout, "POST", vm+"/status/start", "")
+	if !strings.HasPrefix(log, "trying to acquire lock...") {
+		t.Errorf("log %s", log)
+	}
+	release()
+	c.s.mu.Lock()
+	m.config["lock"] = "backup"
+	c.s.mu.Unlock()
+	c.want(500, "VM is locked (backup)", "PUT", vm+"/config", "name=b")
+	c.want(500, "VM is locked (backup)", "POST", vm+"/config", "name=b")
+	c.fails("VM is locked (backup)", "POST", vm+"/status/start", "")
+}
+
+func TestTagsAndBackgroundDelay(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM+"&tags=Zeta%3Balpha")
+	if got := c.config(100, "")["tags"]; got != "Zeta;alpha" {
+		t.Errorf("tags of the create: %s", got)
+	}
+	a := c.want(200, "OK", "POST", vm+"/config", "tags=Web,b%3Ba%3Ba&background_delay=5")
+	if a.body["data"] != nil {
+		t.Errorf("a task that is over answers %v", a.body["data"])
+	}
+	if got := c.config(100, "")["tags"]; got != "a;b;web" {
+		t.Errorf("tags %s", got)
+	}
+	c.want(200, "OK", "PUT", vm+"/config", "tags=")
+	if got := c.config(100, "")["tags"]; got != " " {
+		t.Errorf("cleared tags %q", got)
+	}
+}
+
+func TestBootOrderFollowsDevices(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.want(200, "OK", "PUT", vm+"/config", "ide2=none,media=cdrom")
+	if got := c.config(100, "")["boot"]; got != "order=scsi0;ide2" {
+		t.Errorf("with a CD-ROM drive: %s", got)
+	}
+	c.want(200, "OK", "PUT", vm+"/config", "delete=ide2")
+	if got := c.config(100, "")["boot"]; got != "order=scsi0" {
+		t.Errorf("without it: %s", got)
+	}
+	c.want(500, "invalid bootorder: device 'net7' does not exist'", "PUT", vm+"/config", "boot=order%3Dnet7")
+}
+
+func TestVolumesGoWithVM(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	c.run("POST", "/nodes/pve1/qemu", aVM+"&efidisk0=local-lvm:1,efitype=4m&tpmstate0=local-lvm:1,version=v2.0&ide2=local-lvm:cloudinit&bios=ovmf")
+	conf := c.config(100, "")
+	for key, want := range map[string]string{
+		"efidisk0":  "local-lvm:vm-100-disk-0,efitype=4m,size=4M",
+		"tpmstate0": "local-lvm:vm-100-disk-3,size=4M,version=v2.0",
+		"ide2":      "local-lvm:vm-100-cloudinit,media=cdrom",
+	} {
+		if conf[key] != want {
+			t.Errorf("%s %s, want %s", key, conf[key], want)
+		}
+	}
+	c.want(200, "OK", "PUT", "/nodes/pve1/qemu/100/config", "delete=scsi1&force=1")
+	if conf := c.config(100, ""); conf["unused0"] != "" {
+		t.Errorf("forced away, and still unused: %v", conf)
+	}
+	c.want(200, "OK", "PUT", "/nodes/pve1/qemu/100/unlink", "idlist=scsi0")
+	if conf := c.config(100, ""); conf["unused0"] != "local-lvm:vm-100-disk-1" {
+		t.Errorf("unlinked: %v", conf)
+	}
+	c.run("DELETE", "/nodes/pve1/qemu/100", "")
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for k := range c.s.volumes.all {
+		t.Errorf("%s is left", k.volid)
+	}
+}
+
+func TestFailedCreateLeavesNothing(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	c.fails("unable to create VM 100 - volume 'local:iso/none.iso' does not exist", "POST", "/nodes/pve1/qemu",
+		"vmid=100&ide2=local:cloudinit&sata1=local:1&sata2=local:iso/none.iso,media=cdrom")
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if len(c.s.volumes.all) != 0 || c.s.machines[100] != nil {
+		t.Errorf("volumes %v, VM %v", c.s.volumes.all, c.s.machines[100])
+	}
+}
+
+func TestStartOfCreateIsATaskOfItsOwn(t *testing.T) {
+	c := newClient(t, Start(t, Options{NoKVM: true}))
+	log := c.run("POST", "/nodes/pve1/qemu", "vmid=100&start=1")
+	if !strings.Contains(log, "Execute autostart") {
+		t.Errorf("log %s", log)
+	}
+	var start *task
+	c.eventually("the end of the start", func() bool {
+		i := slices.IndexFunc(c.s.tasks.all, func(t *task) bool { return t.kind == "qmstart" && t.exit != "" })
+		if i >= 0 {
+			start = c.s.tasks.all[i]
+		}
+		return start != nil
+	})
+	if !strings.HasPrefix(start.exit, "KVM virtualisation configured, but not available") {
+		t.Errorf("the start ended with %s", start.exit)
+	}
+	c.want(200, "OK", "PUT", "/nodes/pve1/qemu/100/config", "kvm=0")
+	c.run("POST", "/nodes/pve1/qemu/100/status/start", "")
+}
+
+func TestHibernation(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.run("POST", vm+"/status/start", "")
+	c.want(200, "OK", "PUT", vm+"/config", "memory=1024")
+	c.run("POST", vm+"/status/suspend", "todisk=1")
+	conf := c.config(100, "current=1")
+	if conf["lock"] != "suspended" || !strings.HasPrefix(conf["vmstate"], "local-lvm:vm-100-state-suspend-") || conf["memory"] != "" {
+		t.Errorf("hibernated: %v", conf)
+	}
+	if log := c.run("POST", vm+"/status/resume", ""); !strings.Contains(log, "Resuming suspended VM") {
+		t.Errorf("log %s", log)
+	}
+	if conf := c.config(100, "current=1"); conf["lock"] != "" || conf["vmstate"] != "" || conf["memory"] != "" {
+		t.Errorf("resumed: %v", conf)
+	}
+	if row := c.rows(100)["memory"]; row != "pending=1024" {
+		t.Errorf("memory %s", row)
+	}
+}
+
+func TestCloudInitDriveKnowsWhatItLacks(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM+"&ide2=local:cloudinit&ciuser=a")
+	c.run("POST", vm+"/status/start", "")
+	c.want(200, "OK", "PUT", vm+"/config", "ciuser=b&nameserver=10.0.0.1")
+	if got := c.do("GET", vm+"/cloudinit", "").text; !strings.Contains(got, `"pending":"b","value":"a"`) && !strings.Contains(got, `"key":"ciuser","pending":"b","value":"a"`) {
+		t.Errorf("cloudinit %s", got)
+	}
+	c.want(200, "OK", "PUT", vm+"/cloudinit", "")
+	if got := c.do("GET", vm+"/cloudinit", "").text; strings.Contains(got, "pending") {
+		t.Errorf("written anew, and still pending: %s", got)
+	}
+}
+
+func TestResize(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.run("PUT", vm+"/resize", "disk=scsi0&size=5G")
+	if got := c.config(100, "")["scsi0"]; got != "local-lvm:vm-100-disk-0,size=5G" {
+		t.Errorf("scsi0 %s", got)
+	}
+	c.fails("shrinking disks is not supported", "PUT", vm+"/resize", "disk=scsi0&size=4G")
+	c.fails("disk 'scsi7' does not exist", "PUT", vm+"/resize", "disk=scsi7&size=4G")
+}
