@@ -87,12 +87,9 @@ func (t *snapshotTask) saveState(m *machine, s section) error {
 	if err != nil {
 		return err
 	}
-	s["vmstate"], s["runningmachine"], s["runningcpu"] = v.volid, t.machineType(m), runningCPU
+	s["vmstate"], s["runningmachine"], s["runningcpu"] = v.volid, t.machineType(m), runningCPU(m)
 	return nil
 }
-
-// runningCPU is what QEMU is told of the processor.
-const runningCPU = "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep"
 
 // snapDisks takes the snapshots of the disks. It holds mu.
 func (t *snapshotTask) snapDisks(done map[string]bool) error {
