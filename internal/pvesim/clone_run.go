@@ -106,6 +106,9 @@ func (j *cloneJob) fill(w *worker, m, clone *machine, p *clonePlan) (err error) 
 		w.say("found pending changes for '%s', discarding for clone", strings.Join(slices.Sorted(maps.Keys(m.pending)), ","))
 	}
 	clone.config = p.config
+	if m != nil {
+		w.copyFirewall(m, clone)
+	}
 	if j.target != "" {
 		clone.node = w.node(j.target)
 	}

@@ -242,7 +242,8 @@ func clusterStatus(r *request) (any, error) {
 
 // guestStatus are the figures of a guest.
 func (c *cluster) guestStatus(m *machine) map[string]any {
-	row := (&request{cluster: c}).poolMachine(m)
-	row["cpus"] = row["maxcpu"]
-	return row
+	if m.lxc {
+		return c.containerState(m)
+	}
+	return c.vmStatus(m, false)
 }

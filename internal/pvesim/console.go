@@ -284,7 +284,10 @@ func sendKey(r *request) (any, error) {
 		return nil, die("VM %d not running", m.id)
 	}
 	if keys := strings.Split(r.p["key"], "-"); slices.ContainsFunc(keys, func(k string) bool { return !keyNames[strings.ToLower(k)] }) {
-		return nil, proxied(http.StatusBadRequest, "Bad Request")
+		return rawAnswer(func(w http.ResponseWriter, _ *http.Request) { // no body, and yet it is said to be JSON
+			w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+			w.WriteHeader(http.StatusBadRequest)
+		}), nil
 	}
 	return nil, nil
 }

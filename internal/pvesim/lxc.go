@@ -37,7 +37,7 @@ func (r *request) container() (*machine, error) {
 	return m, nil
 }
 
-func (r *request) containerState(m *machine) map[string]any {
+func (c *cluster) containerState(m *machine) map[string]any {
 	status, uptime := "stopped", 0
 	if m.running {
 		status, uptime = "running", int(time.Since(m.started).Seconds())
@@ -45,7 +45,7 @@ func (r *request) containerState(m *machine) map[string]any {
 	memory := int64(m.amount("memory", 512)) << 20
 	answer := map[string]any{
 		"vmid": m.id, "type": "lxc", "name": m.config["hostname"], "status": status, "uptime": uptime, "cpus": m.amount("cores", 1),
-		"maxmem": memory, "maxswap": int64(m.amount("swap", 512)) << 20, "maxdisk": r.rootFS(m),
+		"maxmem": memory, "maxswap": int64(m.amount("swap", 512)) << 20, "maxdisk": c.rootFS(m),
 		"cpu": 0, "mem": 0, "swap": 0, "disk": 0, "netin": 0, "netout": 0, "diskread": 0, "diskwrite": 0,
 	}
 	if m.running {
@@ -71,7 +71,7 @@ func (c *cluster) rootFS(m *machine) int64 {
 func listContainers(r *request) (any, error) {
 	list := []map[string]any{}
 	for _, m := range r.machines {
-		if m.lxc && m.node.name == r.p["node"] && r.need(r, "/vms/"+strconv.Itoa(m.id), "VM.Audit") == nil {
+		if m.lxc && m.node.name == r.p["node"] && r.may("/vms/"+strconv.Itoa(m.id), "VM.Audit") {
 			list = append(list, r.containerState(m))
 		}
 	}

@@ -3,7 +3,6 @@ package pvesim
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -27,7 +26,7 @@ func (r *request) poolNamed(failed string) (*pool, error) {
 }
 
 // sees reports whether the user may know of a pool.
-func (r *request) sees(p *pool) bool { return r.need(r, "/pool/"+p.name, "Pool.Audit") == nil }
+func (r *request) sees(p *pool) bool { return r.may("/pool/"+p.name, "Pool.Audit") }
 
 func (p *pool) show() map[string]any {
 	answer := map[string]any{"poolid": p.name}
@@ -79,7 +78,7 @@ func (r *request) poolMembers(p *pool) []map[string]any {
 		if m == nil || kind != "" && kind != m.kind() {
 			continue
 		}
-		list = append(list, r.poolMachine(m))
+		list = append(list, r.guestResource(m))
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.storages)) {
 		i := slices.IndexFunc(r.storages, func(st *storage) bool { return st.id == id })
@@ -99,33 +98,6 @@ func (r *request) poolMembers(p *pool) []map[string]any {
 		}
 	}
 	return list
-}
-
-// poolMachine is a machine in a list of members. Of one at a node that is away little is known.
-func (r *request) poolMachine(m *machine) map[string]any {
-	one := map[string]any{"id": m.kind() + "/" + strconv.Itoa(m.id), "type": m.kind(), "vmid": m.id, "node": m.node.name, "status": "unknown"}
-	if !m.node.online {
-		return one
-	}
-	one["status"] = "stopped"
-	if m.running {
-		one["status"] = "running"
-	}
-	one["name"] = m.config["name"]
-	if m.lxc {
-		one["name"] = m.config["hostname"]
-	}
-	one["template"] = bit(m.template)
-	one["maxmem"] = int64(m.amount("memory", 512)) << 20
-	one["maxcpu"] = m.amount("sockets", 1) * m.amount("cores", 1)
-	one["maxdisk"] = r.rootSize(m)
-	for _, key := range []string{"mem", "cpu", "disk", "uptime", "netin", "netout", "diskread", "diskwrite"} {
-		one[key] = 0
-	}
-	if tags := m.config["tags"]; tags != "" {
-		one["tags"] = tags
-	}
-	return one
 }
 
 func makePool(r *request) (any, error) {
