@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"path"
 	"regexp"
 	"slices"
@@ -28,7 +29,41 @@ func (c *comparison) answer(want exchange, got reply) string {
 	if kind := want.Headers["content-type"]; kind != "" && kind != got.kind {
 		return fmt.Sprintf("content type %q, recorded %q", got.kind, kind)
 	}
+	if c.route == "GET /nodes/{node}/tasks/{upid}/log" && want.Status == http.StatusOK {
+		return c.lines(linesOf(want.Body), linesOf(got.body))
+	}
 	return c.value("", want.Body, got.body)
+}
+
+// moments are lines of a task's log that tell how far it was at a moment, or that it waited for others.
+var moments = regexp.MustCompile(`^transferred |^(?:drive-|mirror-)?[a-z]+\d+: transferred |^trying to acquire lock\.\.\.$|^ OK$`)
+
+func linesOf(body any) []string {
+	m, _ := body.(map[string]any)
+	data, _ := m["data"].([]any)
+	var lines []string
+	for _, el := range data {
+		line, _ := el.(map[string]any)
+		if text, _ := line["t"].(string); !moments.MatchString(text) {
+			lines = append(lines, text)
+		}
+	}
+	return lines
+}
+
+// lines compares logs.
+func (c *comparison) lines(want, got []string) string {
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i >= len(got):
+			return fmt.Sprintf("the log lacks line %q", want[i])
+		case i >= len(want):
+			return fmt.Sprintf("the log has line %q more", got[i])
+		case !c.names.sameText(want[i], got[i]):
+			return fmt.Sprintf("line %d of the log is %q, recorded %q", i+1, got[i], want[i])
+		}
+	}
+	return ""
 }
 
 // value compares two values at a path such as "data[].ha.managed".

@@ -13,6 +13,7 @@ import (
 type names struct {
 	of    map[string]string
 	given map[string]bool // what requests named themselves: that has to come back
+	hosts []string        // pairs: what was recorded, and what stands for it here
 }
 
 func newNames(list []exchange) *names {
@@ -63,7 +64,9 @@ var made = []struct {
 	{"ctime=<time>", regexp.MustCompile(`ctime=\d+`), false},
 	{"creation-qemu=<version>", regexp.MustCompile(`creation-qemu=[\d.]+`), false},
 	{"<date>", regexp.MustCompile(`\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\b|\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d)?`), false},
-	{"upload <file>", regexp.MustCompile(`/var/tmp/pveupload-[0-9a-f]+`), false},
+	{"upload <file>", regexp.MustCompile(`/var(?:/tmp/pve)?upload-[0-9a-f]+`), false},
+	{"tmp_dwnl.<pid>", regexp.MustCompile(`tmp_dwnl\.\d+`), false},
+	{"<speed>", regexp.MustCompile(`\b[\d.]+ [KMG]?B/s|\b[\d.]+[KMG]?=[\d.]+s`), false},
 	{"<pid>", regexp.MustCompile(`\bpid \d+`), false},
 }
 
@@ -83,6 +86,7 @@ func (n *names) marked(s string) (text string, values []string) {
 
 // sameText compares two texts, and learns what stands for what.
 func (n *names) sameText(want, got string) bool {
+	want = strings.NewReplacer(n.hosts...).Replace(want)
 	if want == got || n.translated(want) == got {
 		return true
 	}
@@ -112,7 +116,7 @@ func constant(v string) bool {
 	return false
 }
 
-func (n *names) clone() *names { return &names{of: maps.Clone(n.of), given: n.given} }
+func (n *names) clone() *names { return &names{of: maps.Clone(n.of), given: n.given, hosts: n.hosts} }
 
 // translated is a recorded text with the values of this server.
 func (n *names) translated(s string) string {

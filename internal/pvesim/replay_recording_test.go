@@ -183,6 +183,17 @@ func plainText(v any) string {
 // uploaded is the content of every file that a recording uploads: what was sent was not recorded.
 const uploaded = "simulated file\n"
 
+// sizes are how large the uploaded files were, in bytes, where an answer tells.
+var sizes = map[string]int{"test.iso": 1024, "we ird+name.iso": 10, "t.tar.gz": 1}
+
+// fileOf is the content of an uploaded file.
+func fileOf(name string) []byte {
+	if n, told := sizes[name]; told {
+		return bytes.Repeat([]byte("x"), n)
+	}
+	return []byte(uploaded)
+}
+
 // form writes parameters as an upload: fields in order, then the file.
 func form(params any) (kind, body string, err error) {
 	m, ok := params.(map[string]any)
@@ -215,7 +226,7 @@ func form(params any) (kind, body string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		if _, err := part.Write([]byte(uploaded)); err != nil {
+		if _, err := part.Write(fileOf(plainText(name))); err != nil {
 			return "", "", err
 		}
 	}

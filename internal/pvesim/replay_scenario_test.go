@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,17 @@ type scenario struct {
 	before  map[int]func(p *player)     // what happened on the host ahead of an exchange
 	as      func(i int, x exchange) who // nil is root@pam!tf
 	settles map[int]bool                // answers that the recording waited for
+	unlike  map[int]string              // what does not count, and why
+	swapped [][2]int                    // requests of the same moment that went the other way round
+}
+
+// order is the recording with what was swapped put back.
+func (sc *scenario) order(list []exchange) []exchange {
+	list = slices.Clone(list)
+	for _, pair := range sc.swapped {
+		list[pair[0]], list[pair[1]] = list[pair[1]], list[pair[0]]
+	}
+	return list
 }
 
 func (sc *scenario) options() Options {
@@ -229,7 +241,7 @@ func (p *player) files(t *testing.T, recorded string) {
 	}))
 	t.Cleanup(func() { web.CloseClientConnections(); web.Close() })
 	p.names.of[recorded] = web.URL
-	p.names.of[strings.TrimPrefix(recorded, "http://")] = strings.TrimPrefix(web.URL, "http://")
+	p.names.hosts = append(p.names.hosts, strings.TrimPrefix(recorded, "http://"), strings.TrimPrefix(web.URL, "http://"))
 }
 
 // qcow2 is the beginning of an image of a size, with what a guest boots from in its first cluster where it has one.

@@ -37,7 +37,7 @@ var scenarios = map[string]*scenario{
 		p.do(t, "POST", "/cluster/mapping/pci", params{"id": "m1", "map": "node=pve1,path=0000:00:01.0,id=1af4:1045"})
 	}},
 	"14-other-node-proxying":       {nodes: []string{"pve1", "pve2", "pve3"}, setup: others},
-	"15-concurrency-lock-timeouts": {before: held15},
+	"15-concurrency-lock-timeouts": {before: held15, swapped: [][2]int{{25, 26}}},
 }
 
 // accounts makes the users and tokens of the recording.
