@@ -203,8 +203,11 @@ func (e *edit) nicOptions(nic vmconf.NIC, model string, have, want backends.NIC,
 		}
 		nic = nic.Put(n.key, positive(*n.want))
 	}
-	if model != usualModel && value(want.MTU) != 0 {
-		return nic, invalid(path.Attr("mtu"), "only virtio cards are told, and this one is %s", model)
+	if model != usualModel && nic.Get("mtu") != "" {
+		if changed(have.MTU, want.MTU) || !changed(have.Model, want.Model) {
+			return nic, invalid(path.Attr("mtu"), "only virtio cards are told, and this one is %s", model)
+		}
+		nic = nic.Put("mtu", "") // it went with the card
 	}
 	if changed(have.Connected, want.Connected) {
 		down := "1"

@@ -41,8 +41,13 @@ func Text(v any) (text string, ok bool) {
 	return "", false
 }
 
-// Clone returns a copy.
-func (c Config) Clone() Config { return maps.Clone(c) }
+// Clone returns a copy, which is never nil.
+func (c Config) Clone() Config {
+	if c == nil {
+		return Config{}
+	}
+	return maps.Clone(c)
+}
 
 // Int reads a number; ok is false where the key is missing or no whole number.
 func (c Config) Int(key string) (n int64, ok bool) {
