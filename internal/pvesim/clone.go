@@ -35,11 +35,11 @@ func vmClone(r *request) (any, error) {
 	if j.target == j.node || j.target == "localhost" {
 		j.target = ""
 	}
-	if err := j.checkPlace(); err != nil {
-		return nil, err
-	}
 	m, err := r.vm()
 	if err != nil {
+		return nil, noConfig(j.node, j.vmid)
+	}
+	if err := j.checkPlace(); err != nil {
 		return nil, err
 	}
 	if _, err := j.plan(m); err != nil {
@@ -48,7 +48,7 @@ func vmClone(r *request) (any, error) {
 	if err := j.checkAccess(r, m); err != nil {
 		return nil, err
 	}
-	return r.fork(j.node, "qmclone", strconv.Itoa(j.vmid), j.run), nil
+	return r.forkNow(r.user, j.node, "qmclone", strconv.Itoa(j.vmid), j.run), nil
 }
 
 // checkPlace refuses pools, nodes and storages that the clone cannot go to.
@@ -56,7 +56,7 @@ func (j *cloneJob) checkPlace() error {
 	if j.pool != "" && j.pools[j.pool] == nil {
 		return raise(403, "Permission check failed (pool '%s' does not exist)", j.pool)
 	}
-	if j.target != "" && j.cluster.node(j.target) == nil {
+	if j.target != "" && !j.member(j.target) {
 		return die("no such cluster node '%s'", j.target)
 	}
 	if j.storage == "" {

@@ -79,7 +79,7 @@ func (j *cloneJob) fill(w *worker, m, clone *machine, p *clonePlan) (err error) 
 			}
 		}
 	}()
-	w.unlocked(func() { err = w.pause(w.opts.TaskTime) })
+	w.unlocked(func() { err = w.takeTime() })
 	if err != nil {
 		return err
 	}

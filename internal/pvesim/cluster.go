@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type node struct {
 	name    string
 	online  bool // an offline node answers 595
 	refuses bool // an offline node refuses connections, instead of being out of reach
+	stray   bool // no member of the cluster: only its directory is there, of old
 	cpus    int
 	memory  int64 // bytes
 	booted  time.Time
@@ -122,6 +124,17 @@ func (c *cluster) node(name string) *node {
 		}
 	}
 	return nil
+}
+
+// members are the nodes of the cluster, online or not.
+func (c *cluster) members() []*node {
+	return slices.DeleteFunc(slices.Clone(c.nodes), func(n *node) bool { return n.stray })
+}
+
+// member tells whether a node is one of the cluster, online or not.
+func (c *cluster) member(name string) bool {
+	n := c.node(name)
+	return n != nil && !n.stray
 }
 
 func newMachine(id int, n *node) *machine {

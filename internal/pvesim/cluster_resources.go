@@ -23,7 +23,7 @@ func clusterResources(r *request) (any, error) {
 		list = append(list, r.guestResources()...)
 	}
 	if kind == "" || kind == "node" {
-		for _, n := range r.nodes {
+		for _, n := range r.members() {
 			list = append(list, r.nodeResource(n))
 		}
 	}
@@ -143,7 +143,7 @@ func (r *request) storageResources() []map[string]any {
 		if st.disabled() || !r.may("/storage/"+st.id, "Datastore.Audit") {
 			continue
 		}
-		for _, n := range r.nodes {
+		for _, n := range r.members() {
 			if st.on(n.name) {
 				list = append(list, r.storageResource(st, n))
 			}
@@ -171,7 +171,7 @@ func (r *request) zoneResources() []map[string]any {
 	if !r.may("/sdn/zones/localnetwork", "SDN.Audit") {
 		return nil
 	}
-	for _, n := range r.nodes {
+	for _, n := range r.members() {
 		if !n.online {
 			continue
 		}
@@ -217,22 +217,22 @@ func (c *cluster) idRange() (lower, upper int) {
 // clusterStatus says which nodes are there. A node alone is no cluster.
 func clusterStatus(r *request) (any, error) {
 	var list []map[string]any
-	if len(r.nodes) > 1 {
+	if len(r.members()) > 1 {
 		up := 0
-		for _, n := range r.nodes {
+		for _, n := range r.members() {
 			up += bit(n.online)
 		}
 		list = append(list, map[string]any{
-			"type": "cluster", "id": "cluster", "name": clusterName, "nodes": len(r.nodes), "version": len(r.nodes),
-			"quorate": bit(2*up > len(r.nodes)),
+			"type": "cluster", "id": "cluster", "name": clusterName, "nodes": len(r.members()), "version": len(r.members()),
+			"quorate": bit(2*up > len(r.members())),
 		})
 	}
-	for i, n := range r.nodes {
+	for i, n := range r.members() {
 		row := map[string]any{
 			"type": "node", "id": "node/" + n.name, "name": n.name, "nodeid": i + 1, "ip": "10.10.0." + strconv.Itoa(i+2),
 			"local": bit(i == 0), "online": bit(n.online), "level": "",
 		}
-		if len(r.nodes) == 1 {
+		if len(r.members()) == 1 {
 			row["nodeid"] = 0
 		}
 		list = append(list, row)

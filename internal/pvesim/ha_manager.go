@@ -105,7 +105,7 @@ func (c *cluster) haRound() (again bool) {
 // haSeeNodes notes which nodes are there. It tells whether one is missing that was not given up yet.
 func (c *cluster) haSeeNodes() (missing bool) {
 	c.ha.master, c.ha.beat = "", time.Now().Unix()
-	for _, n := range c.nodes {
+	for _, n := range c.members() {
 		known := c.ha.nodes[n.name]
 		if known == nil {
 			known = &haNode{}

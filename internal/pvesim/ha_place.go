@@ -74,7 +74,7 @@ func (c *cluster) haMotion(sid string) (with []string, against map[string][]map[
 func (c *cluster) haPlace(sid string, s *service, next bool) string {
 	wanted, only, back := c.haWanted(sid)
 	ranks := map[string]int{}
-	for _, n := range c.nodes {
+	for _, n := range c.members() {
 		if !c.haOnline(n.name) {
 			continue
 		}

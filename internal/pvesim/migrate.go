@@ -18,7 +18,7 @@ func vmMigrate(r *request) (any, error) {
 	switch {
 	case target == r.p["node"]:
 		return nil, wrongParam("target", "target is local node.")
-	case r.node(target) == nil:
+	case !r.member(target):
 		return nil, die("no such cluster node '%s'", target)
 	}
 	for _, name := range []string{"force", "migration_type", "migration_network"} {
@@ -49,7 +49,7 @@ func vmMigrate(r *request) (any, error) {
 			})
 		}), nil
 	}
-	return r.fork(j.node, "qmigrate", strconv.Itoa(m.id), j.run), nil
+	return r.forkNow(r.user, j.node, "qmigrate", strconv.Itoa(m.id), j.run), nil
 }
 
 // checkStorages refuses storages that the target does not have, or that the user may not fill.

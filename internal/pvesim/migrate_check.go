@@ -45,7 +45,7 @@ func (c *cluster) resourcesOf(s section, running bool) resources {
 		}
 		if kind != "" && name != "" {
 			res.mapped[key] = map[string]any{"name": name}
-			for _, n := range c.nodes {
+			for _, n := range c.members() {
 				if !mapsTo(c.mapping(kind, name), n.name) {
 					res.missing[n.name] = append(res.missing[n.name], key)
 				}
@@ -80,7 +80,7 @@ func migrateCheck(r *request) (any, error) {
 	}
 	with, against := r.haMotion(m.sid())
 	allowed, not := []string{}, map[string]any{}
-	for _, n := range r.nodes {
+	for _, n := range r.members() {
 		if n == m.node {
 			continue
 		}

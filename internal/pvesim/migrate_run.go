@@ -112,7 +112,7 @@ func (j *migration) move(w *worker, m *machine) (err error) {
 	if err != nil {
 		return die("Problem found while scanning volumes - %s", text(err))
 	}
-	w.unlocked(func() { err = w.pause(w.opts.TaskTime) })
+	w.unlocked(func() { err = w.takeTime() })
 	if err != nil {
 		return err
 	}

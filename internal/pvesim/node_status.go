@@ -15,7 +15,7 @@ func (c *cluster) uptime(n *node) int64 { return int64(time.Since(n.booted).Seco
 
 func listNodes(r *request) (any, error) {
 	list := []map[string]any{}
-	for _, n := range r.nodes {
+	for _, n := range r.members() {
 		row := r.nodeEntry(n)
 		row["ssl_fingerprint"] = r.fingerprint
 		list = append(list, row)

@@ -18,6 +18,7 @@ import (
 type scenario struct {
 	nodes   []string
 	guests  bool // a guest boots from the image that VMs are made of
+	haRound time.Duration
 	setup   func(t *testing.T, p *player)
 	before  map[int]func(p *player)     // what happened on the host ahead of an exchange
 	as      func(i int, x exchange) who // nil is root@pam!tf
@@ -36,7 +37,7 @@ func (sc *scenario) order(list []exchange) []exchange {
 }
 
 func (sc *scenario) options() Options {
-	return Options{Version: 8, Nodes: sc.nodes, LockWait: 300 * time.Millisecond}
+	return Options{Version: 8, Nodes: sc.nodes, LockWait: 300 * time.Millisecond, HARound: sc.haRound}
 }
 
 // who makes a request.

@@ -3,6 +3,7 @@ package pvesim
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // scenarioOf is what is to be known of a recording beside what it shows.
@@ -28,8 +29,10 @@ var scenarios = map[string]*scenario{
 	"08b-upload-checksum-backup":     {setup: checksums08b},
 	"09-guest-agent":                 {guests: true, settles: map[int]bool{14: true, 16: true}},
 	"09b-guest-shutdown-reboot":      {guests: true, setup: guest210},
-	"10-ha":                          {},
-	"10b-ha-managed-lifecycle":       {},
+	"06b-snapshot-qcow2":             {before: lasting(74, 79)},
+	"07b-template-linked-clone":      {before: lasting(79, 84)},
+	"10-ha":                          {haRound: -1}, // no manager ran
+	"10b-ha-managed-lifecycle":       {haRound: 200 * time.Millisecond, settles: map[int]bool{36: true}},
 	"12-migrate-console-locks-tasks": {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8098") }, before: locks12},
 	"13-access-firewall-network": {setup: func(t *testing.T, p *player) {
 		accounts(t, p)
@@ -121,6 +124,19 @@ func others(t *testing.T, p *player) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.node("pve3").refuses = true
+	s.node("pve2").stray, s.node("pve3").stray = true, true
+}
+
+// lasting lets the tasks from one exchange to before another take a while.
+func lasting(from, to int) map[int]func(p *player) {
+	set := func(d time.Duration) func(p *player) {
+		return func(p *player) {
+			p.server.mu.Lock()
+			defer p.server.mu.Unlock()
+			p.server.opts.TaskTime = d
+		}
+	}
+	return map[int]func(p *player){from: set(300 * time.Millisecond), to: set(0)}
 }
 
 // held15 holds the lock of a VM's configuration from outside.

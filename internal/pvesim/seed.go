@@ -50,7 +50,9 @@ func newCluster(ctx context.Context, o Options) (*cluster, error) {
 	if err := c.seedMachines(); err != nil {
 		return nil, err
 	}
-	c.haWake() // last: from here on others look at the cluster
+	if o.HARound > 0 && c.haRound() {
+		c.haWake() // last: from here on others look at the cluster
+	}
 	return c, nil
 }
 

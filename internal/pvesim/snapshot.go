@@ -107,7 +107,7 @@ func snapshotCreate(r *request) (any, error) {
 	}
 	t := snapshotTask{node: m.node.name, vmid: m.id, name: name}
 	description, withRAM := r.p["description"], r.p.flag("vmstate")
-	return r.fork(t.node, "qmsnapshot", strconv.Itoa(t.vmid), func(w *worker) error {
+	return r.forkNow(r.user, t.node, "qmsnapshot", strconv.Itoa(t.vmid), func(w *worker) error {
 		t.worker = w
 		return t.take(description, withRAM)
 	}), nil
@@ -116,7 +116,7 @@ func snapshotCreate(r *request) (any, error) {
 func snapshotDelete(r *request) (any, error) {
 	t := snapshotTask{node: r.p["node"], vmid: r.p.num("vmid", 0), name: r.p["snapname"]}
 	force := r.p.flag("force")
-	return r.fork(t.node, "qmdelsnapshot", strconv.Itoa(t.vmid), func(w *worker) error {
+	return r.forkNow(r.user, t.node, "qmdelsnapshot", strconv.Itoa(t.vmid), func(w *worker) error {
 		t.worker = w
 		return t.remove(force)
 	}), nil
@@ -131,7 +131,7 @@ func snapshotRollback(r *request) (any, error) {
 		}
 	}
 	user := r.user
-	return r.fork(t.node, "qmrollback", strconv.Itoa(t.vmid), func(w *worker) error {
+	return r.forkNow(r.user, t.node, "qmrollback", strconv.Itoa(t.vmid), func(w *worker) error {
 		t.worker = w
 		if err := t.rollback(); err != nil || !start {
 			return err

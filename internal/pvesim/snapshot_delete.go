@@ -16,7 +16,7 @@ func (t *snapshotTask) remove(force bool) error {
 	if err := t.inLock(t.markRemoved); err != nil {
 		return err
 	}
-	if err := t.pause(t.opts.TaskTime); err != nil {
+	if err := t.takeTime(); err != nil {
 		return err
 	}
 	return t.inLock(func(m *machine) error { return t.removeIn(m, force) })

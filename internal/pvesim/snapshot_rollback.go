@@ -8,7 +8,7 @@ func (t *snapshotTask) rollback() error {
 	if err := t.inLock(t.beginRollback); err != nil {
 		return err
 	}
-	if err := t.pause(t.opts.TaskTime); err != nil {
+	if err := t.takeTime(); err != nil {
 		return err
 	}
 	if err := t.worker.locked(t.rollbackDisks); err != nil {

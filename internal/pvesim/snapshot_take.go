@@ -27,7 +27,7 @@ func (t *snapshotTask) take(description string, withRAM bool) error {
 		return err
 	}
 	done := map[string]bool{}
-	err := t.pause(t.opts.TaskTime)
+	err := t.takeTime()
 	if err == nil {
 		err = t.worker.locked(func() error { return t.snapDisks(done) })
 	}
@@ -101,8 +101,8 @@ func (t *snapshotTask) snapDisks(done map[string]bool) error {
 	if s.set("vmstate") {
 		st, _, _ := cutVolid(s["vmstate"])
 		t.say("saving VM state and RAM using storage '%s'", st)
-		t.say("%s in 0s", bytesText(128<<10))
-		t.say("completed saving the VM state in 0s, saved %s", bytesText(5*mib/2))
+		t.say("125.88 KiB in 0s")
+		t.say("completed saving the VM state in 0s, saved 2.48 MiB")
 	}
 	keys, drives := s.disks()
 	for _, key := range keys {

@@ -14,7 +14,12 @@ type worker struct {
 	*cluster
 	ctx  context.Context // ends when the task is stopped
 	task *task
+
+	lasts time.Duration // how long the work takes, see Options.TaskTime
 }
+
+// takeTime is the work's duration. It is called without mu.
+func (w *worker) takeTime() error { return w.pause(w.lasts) }
 
 // task is one task: what its UPID says, its log and how it ended.
 type task struct {
@@ -50,6 +55,16 @@ func (r *request) fork(nodeName, kind, id string, work func(w *worker) error) st
 }
 
 func (c *cluster) forkAs(user *login, nodeName, kind, id string, work func(w *worker) error) string {
+	return c.forkNow(user, nodeName, kind, id, func(w *worker) error {
+		if err := w.takeTime(); err != nil {
+			return err
+		}
+		return work(w)
+	})
+}
+
+// forkNow is forkAs for work that begins at once and takes its time where that can be seen: in takeTime.
+func (c *cluster) forkNow(user *login, nodeName, kind, id string, work func(w *worker) error) string {
 	c.tasks.serial++
 	t := &task{
 		node: nodeName, kind: kind, id: id, user: user.name, token: user.token,
@@ -63,15 +78,11 @@ func (c *cluster) forkAs(user *login, nodeName, kind, id string, work func(w *wo
 	t.stop = cancel
 	c.tasks.all = append(c.tasks.all, t)
 	c.tasks.byUPID[t.upid] = t
-	w := &worker{cluster: c, ctx: ctx, task: t}
+	w := &worker{cluster: c, ctx: ctx, task: t, lasts: c.opts.TaskTime}
 	c.note(nodeName, user.authid(), 6, "starting task "+t.upid)
 	c.work.Go(func() {
 		defer cancel()
-		err := w.pause(c.opts.TaskTime)
-		if err == nil {
-			err = w.run(work)
-		}
-		w.end(err)
+		w.end(w.run(work))
 		if t.after != nil {
 			t.after()
 		}

@@ -76,7 +76,7 @@ func (w *worker) makeBases(m *machine, disk string) error {
 func vmFeature(r *request) (any, error) {
 	m, err := r.vm()
 	if err != nil {
-		return nil, err
+		return nil, noConfig(r.p["node"], r.p.num("vmid", 0))
 	}
 	config, snap := m.config, r.p["snapname"]
 	if snap != "" {
@@ -91,7 +91,7 @@ func vmFeature(r *request) (any, error) {
 		has = 1
 	}
 	nodes := []string{}
-	for _, n := range r.nodes {
+	for _, n := range r.members() {
 		if r.reachable(config, m.node.name, n.name) {
 			nodes = append(nodes, n.name)
 		}

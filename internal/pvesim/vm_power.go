@@ -44,15 +44,18 @@ func startVM(r *request) (any, error) {
 	if m := r.managed(); m != nil {
 		return r.haStart(m), nil
 	}
-	return r.vmTask("qmstart", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error {
+	return r.forkNow(r.user, node, "qmstart", r.p["vmid"], func(w *worker) error {
+		return w.inLock(node, id, func(m *machine) (err error) {
+			if w.unlocked(func() { err = w.takeTime() }); err != nil {
+				return err
+			}
 			if lock := m.config["lock"]; skip && lock != "" && lock != "suspended" {
 				delete(m.config, "lock")
 				defer func() { m.config["lock"] = lock }()
 			}
 			return w.start(w, m)
 		})
-	})
+	}), nil
 }
 
 // noConfig is what the tasks that stop say where there is no such VM.
