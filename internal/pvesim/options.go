@@ -20,6 +20,9 @@ type Options struct {
 	TaskTime time.Duration
 	// LockWait is how long a request waits for the lock of a VM's configuration; 0 is what Proxmox VE waits, 10 s.
 	LockWait time.Duration
+	// ShutdownWait is the most that a request to shut down or reboot waits for the guest, whatever it says; 0 is
+	// what it says, or what Proxmox VE waits.
+	ShutdownWait time.Duration
 	// HARound is how often the manager of high availability looks after its services; 0 is 20 ms, where Proxmox
 	// VE takes 10 s; negative: no manager runs, and services stay queued.
 	HARound time.Duration

@@ -137,7 +137,7 @@ func (c *caller) send(ctx context.Context, x exchange, headers http.Header, body
 	}
 	_, reason, _ := strings.Cut(res.Status, " ")
 	got := reply{status: res.StatusCode, reason: reason, kind: res.Header.Get("Content-Type"), body: string(text)}
-	if strings.HasPrefix(got.kind, "application/json") {
+	if strings.HasPrefix(got.kind, "application/json") && len(text) > 0 {
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.UseNumber()
 		got.body = nil

@@ -27,8 +27,8 @@ var scenarios = map[string]*scenario{
 	"04c-orphan-cloudinit-volume":    {setup: orphan},
 	"08-storage":                     {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8099") }},
 	"08b-upload-checksum-backup":     {setup: checksums08b},
-	"09-guest-agent":                 {guests: true, settles: map[int]bool{14: true, 16: true}},
-	"09b-guest-shutdown-reboot":      {guests: true, setup: guest210},
+	"09-guest-agent":                 {guests: true, settles: map[int]bool{14: true, 16: true}, before: guests09},
+	"09b-guest-shutdown-reboot":      {guests: true, setup: guest210, before: guests09b},
 	"06b-snapshot-qcow2":             {before: lasting(74, 79)},
 	"07b-template-linked-clone":      {before: lasting(79, 84)},
 	"10-ha":                          {haRound: -1}, // no manager ran
@@ -143,4 +143,26 @@ func lasting(from, to int) map[int]func(p *player) {
 var held15 = map[int]func(p *player){
 	53: func(p *player) { p.config(310, func(m *machine) { <-m.flock }) },
 	72: func(p *player) { p.config(310, func(m *machine) { m.flock <- struct{}{} }) },
+}
+
+// guests09 are what the guest of the recording did: it was up again before it was cloned, and then it hung.
+var guests09 = map[int]func(p *player){
+	76: booted(210),
+	83: booted(210),
+	87: func(p *player) { p.server.Guest(210).RefuseShutdown(true) },
+}
+
+// guests09b likewise: it was up, and the next time it hung.
+var guests09b = map[int]func(p *player){
+	7:  booted(210),
+	18: func(p *player) { booted(210)(p); p.server.Guest(210).RefuseShutdown(true) },
+}
+
+// booted waits until the guest of a VM is up.
+func booted(vmid int) func(p *player) {
+	return func(p *player) {
+		for deadline := time.Now().Add(patience); !p.server.Guest(vmid).Boot() && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+	}
 }

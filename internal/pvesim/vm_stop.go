@@ -19,8 +19,29 @@ func (c *cluster) stop(m *machine) {
 	w.applyPending(nil, m, map[string]string{}, false)
 	if m.reboots {
 		m.reboots = false
-		c.forkAs(&login{name: "root@pam"}, m.node.name, "qmstart", strconv.Itoa(m.id), startTask(m.node.name, m.id))
+		c.startLater(m)
 	}
+}
+
+// rebootGap is how long a VM that reboots is off, before it is noticed and started again.
+const rebootGap = 100 * time.Millisecond
+
+// startLater starts a VM again that went off to reboot, unless something else befell it meanwhile.
+func (c *cluster) startLater(m *machine) {
+	c.work.Go(func() {
+		timer := time.NewTimer(rebootGap)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.ctx.Done():
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.machines[m.id] == m && !m.running {
+			c.forkAs(&login{name: "root@pam"}, m.node.name, "qmstart", strconv.Itoa(m.id), startTask(m.node.name, m.id))
+		}
+	})
 }
 
 // powerOff ends what runs of a machine. What waits for a stop goes on waiting.
@@ -58,6 +79,9 @@ func (w *worker) stopAs(m *machine, e ending) error {
 		if down := (section{"down": property(m.config["startup"], "down", "")}).num("down", 0); down > 0 {
 			e.timeout = time.Duration(down) * time.Second
 		}
+	}
+	if most := w.opts.ShutdownWait; most > 0 {
+		e.timeout = min(e.timeout, most)
 	}
 	if agentEnabled(m.config["agent"]) && !w.guestAnswers(m) {
 		w.say("QEMU Guest Agent is not running - VM %d qmp command 'guest-ping' failed - got timeout", m.id)
