@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
@@ -114,8 +115,9 @@ func (c *Client) attempt(ctx context.Context, q *call, l *login, p *place) (*ans
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	limited, touch, cancel := deadline(ctx, c.cfg.RequestTimeout)
+	limited, touch, cancel := deadline(ctx, 2*connecting, c.cfg.RequestTimeout)
 	defer cancel()
+	limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { touch() }})
 	req, err := q.request(limited, l, p, touch)
 	if err != nil {
 		return nil, err
@@ -146,10 +148,10 @@ func (c *Client) attempt(ctx context.Context, q *call, l *login, p *place) (*ans
 	return nil, err
 }
 
-// deadline returns a context that ends with errSlow when it was not touched for so long.
-func deadline(ctx context.Context, d time.Duration) (_ context.Context, touch, cancel func()) {
+// deadline returns a context that ends with errSlow when it was not touched for d, or for more at first.
+func deadline(ctx context.Context, more, d time.Duration) (_ context.Context, touch, cancel func()) {
 	limited, end := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(d, func() { end(errSlow) })
+	timer := time.AfterFunc(more+d, func() { end(errSlow) })
 	return limited, func() { timer.Reset(d) }, func() {
 		timer.Stop()
 		end(nil)

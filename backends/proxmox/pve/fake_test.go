@@ -71,6 +71,7 @@ var drop = reply{handle: func(w http.ResponseWriter, _ *http.Request) { panic(ht
 var hang = reply{handle: func(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
+	panic(http.ErrAbortHandler) // not even when the client has gone
 }}
 
 func newFake(t *testing.T) *fake {

@@ -34,7 +34,7 @@ func newPlace(text string, t *trust) (*place, error) {
 				return t.dial(ctx, network, addr, config)
 			},
 			TLSClientConfig:     config,
-			TLSHandshakeTimeout: t.dialer.Timeout,
+			TLSHandshakeTimeout: connecting,
 			MaxIdleConns:        parallel + transfers,
 			MaxIdleConnsPerHost: parallel + transfers,
 			IdleConnTimeout:     idle,

@@ -15,6 +15,9 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
+// connecting is how long it may take to connect, and again to shake hands.
+const connecting = 10 * time.Second
+
 // trust decides which servers are talked to.
 type trust struct {
 	insecure bool
@@ -24,7 +27,7 @@ type trust struct {
 }
 
 func newTrust(cfg *Config) (*trust, error) {
-	t := &trust{insecure: cfg.Insecure, dialer: net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}}
+	t := &trust{insecure: cfg.Insecure, dialer: net.Dialer{Timeout: connecting, KeepAlive: 15 * time.Second}}
 	if cfg.CACertificate != "" {
 		t.roots, _ = x509.SystemCertPool()
 		if t.roots == nil {
@@ -57,7 +60,7 @@ func (t *trust) dial(ctx context.Context, network, addr string, config *tls.Conf
 		return nil, err
 	}
 	conn := tls.Client(raw, config)
-	limited, cancel := context.WithTimeout(ctx, t.dialer.Timeout)
+	limited, cancel := context.WithTimeout(ctx, connecting)
 	defer cancel()
 	if err := conn.HandshakeContext(limited); err != nil {
 		_ = raw.Close()

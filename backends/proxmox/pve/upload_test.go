@@ -117,7 +117,7 @@ func TestUploadIsNotHeldInMemory(t *testing.T) {
 	c := connected(t, f.config())
 	var got received
 	f.on("POST "+uploadPath, storing(t, &got))
-	const size = 256 << 20
+	const size = 64 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if err := c.Upload(t.Context(), uploadPath, Upload{Fields: map[string]string{"content": "iso"}, Filename: "x.iso", Size: size, File: zeros{}}, nil); err != nil {
