@@ -93,7 +93,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		"dropped": {drop, ok("x")}, "dropped twice": {drop, drop, ok("x")},
 		"502": {bare(502, "Bad Gateway"), ok("x")}, "503": {bare(503, ""), ok("x")}, "595": {bare(595, "Connection refused"), ok("x")},
 		"596": {bare(596, "Broken pipe"), ok("x")}, "596 with a body": {no(596, "Broken pipe"), ok("x")}, "599": {bare(599, "Too many redirections"), ok("x")},
-		"cut off": {{handle: cut}, ok("x")},
+		"cut off": {{handle: cut}, ok("x")}, "pmxcfs": {no(500, "ipcc_send_rec[1] failed: Connection refused"), ok("x")},
 	} {
 		f.on("GET /x", replies...)
 		var text string
@@ -282,38 +282,6 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		http.Redirect(w, r, other.URL+"/api2/json/version", http.StatusMovedPermanently)
 	}})
 	if err := c.Get(t.Context(), "/x", nil, nil); err == nil || other.count("GET /version") != 0 {
-		t.Error(err)
-	}
-}
-
-func TestSecretsStayOutOfErrors(t *testing.T) {
-	f := newFake(t)
-	f.on("POST /access/ticket", ticket("oneandonlyticket"))
-	c := connected(t, byPassword(f))
-	secrets := map[string]any{"cipassword": "passzword+1 %", "sshkeys": "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5%20user", "password": "geheim99"}
-	f.on("PUT /x", reply{handle: func(w http.ResponseWriter, r *http.Request) {
-		all := strings.Join([]string{
-			r.Header.Get("Authorization"), r.Header.Get("CSRFPreventionToken"), r.Form.Get("cipassword"), r.Form.Get("sshkeys"), r.Form.Get("password"),
-			url.QueryEscape(r.Form.Get("cipassword")), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 user", "Secret123!", "PVEVNC:6B02::SIGNATURE",
-		}, " ; ")
-		reply{status: 400, reason: strings.ReplaceAll(all, "\n", " "), body: string(mustJSON(map[string]any{
-			"message": all, "errors": map[string]string{"sshkeys": "invalid format - invalid urlencoded string: " + r.Form.Get("sshkeys") + "\n", "cipassword": all},
-		}))}.play(w, r)
-	}})
-	err := c.Put(t.Context(), "/x", secrets, nil)
-	wants(t, err, backends.Invalid, "invalid urlencoded string: (hidden)")
-	var r *fault.Refusal
-	errors.As(err, &r)
-	text := err.Error() + told(err).Remedy + r.Reason + r.Message
-	for _, secret := range []string{"zword", "AAAAC3", "geheim99", "oneandonly", "csrf-", "Secret123!", "SIGNATURE"} {
-		if strings.Contains(text, secret) {
-			t.Errorf("%q is in %s", secret, text)
-		}
-	}
-	// A secret of a character or two hides the text as a whole.
-	f.on("PUT /x", no(400, "the password 'ab' is too short"))
-	err = c.Put(t.Context(), "/x", map[string]any{"password": "ab"}, nil)
-	if strings.Contains(err.Error(), "'ab'") {
 		t.Error(err)
 	}
 }

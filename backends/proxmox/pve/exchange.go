@@ -68,7 +68,7 @@ func (c *Client) exchange(ctx context.Context, q *call) (*answer, error) {
 			}
 			pause = 0
 			continue
-		case err == nil && !fault.Passing(a.status):
+		case err == nil && !fault.Passing(a.status) && !(q.reads() && c.passes(q, a)):
 			return a, nil
 		}
 		trail.add(p, err)
@@ -101,6 +101,12 @@ func (c *Client) exchange(ctx context.Context, q *call) (*answer, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// passes reports whether an answer tells of trouble within the cluster that passes by itself: no quorum for a moment,
+// a service that restarts.
+func (c *Client) passes(q *call, a *answer) bool {
+	return a.status == http.StatusInternalServerError && backends.CodeOf(fault.Wrap(c.refusal(q, a), "", "")) == backends.Transient
 }
 
 // attempt sends a request once.

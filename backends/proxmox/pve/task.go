@@ -2,6 +2,7 @@ package pve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -110,12 +111,23 @@ func (c *Client) await(ctx context.Context, upid, op, object string) (Outcome, e
 		case backends.CodeOf(err) == backends.NotFound:
 			return o, backends.Errorf(backends.Transient, "", "", "Proxmox VE no longer knows the task %s: %w", upid, err)
 		default:
-			return o, err
+			return o, unseen(upid, err)
 		}
 		if !sleep(ctx, jitter(pause)) {
 			return o, w.abort(ctx, away)
 		}
 	}
+}
+
+// unseen says that a task goes on without being looked at.
+func unseen(upid string, err error) error {
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	c := *e
+	c.Err = fmt.Errorf("how the task %s ends cannot be seen: %w", upid, e.Err)
+	return &c
 }
 
 // watch is a wait for one task.
@@ -160,11 +172,7 @@ func (w *watch) outcome(ctx context.Context) error {
 	if f.Exit == "" {
 		f.Exit = "unexpected status"
 	}
-	hide := w.c.creds.hider(nil)
-	f.Exit = hide(f.Exit)
-	for _, line := range w.log(ctx) {
-		f.Log = append(f.Log, hide(line))
-	}
+	f.Exit, f.Log = w.c.creds.hider(nil)(f.Exit), w.log(ctx)
 	return fault.Wrap(f, "", "")
 }
 
@@ -207,15 +215,15 @@ type logLine struct {
 	T Text
 }
 
-// log returns the whole of the task's log, as far as it can be read.
+// log returns the whole of the task's log, as far as it can be read, without secrets.
 func (w *watch) log(ctx context.Context) []string {
 	var lines []logLine
 	if err := w.c.Get(ctx, w.path("log"), url.Values{"limit": {"0"}}, &lines); err != nil {
 		return nil
 	}
-	all := make([]string, 0, len(lines))
+	all, hide := make([]string, 0, len(lines)), w.c.creds.hider(nil)
 	for _, l := range lines {
-		all = append(all, string(l.T))
+		all = append(all, hide(string(l.T)))
 	}
 	return all
 }

@@ -1,0 +1,36 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
+
+// Intervals between tries to do what a lock forbids. Proxmox VE waits ten seconds for the lock of a configuration by itself.
+const (
+	firstTry   = 200 * time.Millisecond
+	longestTry = 5 * time.Second
+)
+
+// WhileLocked repeats f while its error is Locked, until ctx ends: another operation, a backup or another apply, holds
+// the object, and f did nothing. f is a request, or a task that fails before it begins. What ends the wait is Canceled or
+// Timeout, and says what holds the object.
+func WhileLocked(ctx context.Context, f func() error) error {
+	for pause := firstTry; ; pause = min(2*pause, longestTry) {
+		err := f()
+		var locked *backends.Error
+		if !errors.As(err, &locked) || locked.Code != backends.Locked {
+			return err
+		}
+		if !sleep(ctx, jitter(pause)) {
+			e := *locked
+			e.Code, e.Err = backends.CodeOf(ctx.Err()), &interruption{ctx.Err(), "it stayed locked until the time was over: " + locked.Err.Error()}
+			if e.Code == backends.Canceled {
+				e.Err = &interruption{ctx.Err(), "interrupted while it was locked: " + locked.Err.Error()}
+			}
+			return &e
+		}
+	}
+}
