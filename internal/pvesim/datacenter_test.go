@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -274,5 +275,30 @@ func TestStartAndStopAll(t *testing.T) {
 	kinds := c.column("/nodes/pve1/tasks", "", "type")
 	if !slices.Contains(kinds, "qmstart") || !slices.Contains(kinds, "qmshutdown") {
 		t.Errorf("tasks %v", kinds)
+	}
+}
+
+func TestVzdump(t *testing.T) {
+	s := Start(t, Options{})
+	c := newClient(t, s)
+	guestVM(t, s, false, nil)
+	a := c.want(400, "Parameter verification failed.", "POST", "/nodes/pve1/vzdump", "")
+	if field(a.body, "errors", "vmid") != "property is missing" {
+		t.Errorf("errors: %v", a.body)
+	}
+	c.want(500, "could not get storage information for 'local-lvm': can't use storage type 'lvmthin' for backup", "POST", "/nodes/pve1/vzdump", "vmid=900&storage=local-lvm")
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/vzdump", "vmid=900&storage=local&compress=zstd")); exit != "OK" {
+		t.Fatal(exit)
+	}
+	volumes := c.column("/nodes/pve1/storage/local/content", "content=backup", "volid")
+	if len(volumes) != 1 {
+		t.Fatalf("backups: %v", volumes)
+	}
+	a = c.want(200, "OK", "GET", "/nodes/pve1/vzdump/extractconfig", "volume="+volumes[0].(string))
+	if text, _ := a.body["data"].(string); !strings.Contains(text, "name: web\n") || strings.Contains(text, "lock:") {
+		t.Errorf("the archive's configuration: %q", text)
+	}
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/vzdump", "vmid=999&storage=local")); exit != "job errors" {
+		t.Errorf("of a VM that is not there: %s", exit)
 	}
 }
