@@ -3,6 +3,7 @@ package pvesim
 import (
 	"encoding/json"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,6 +68,8 @@ var made = []struct {
 	{"upload <file>", regexp.MustCompile(`/var(?:/tmp/pve)?upload-[0-9a-f]+`), false},
 	{"tmp_dwnl.<pid>", regexp.MustCompile(`tmp_dwnl\.\d+`), false},
 	{"<speed>", regexp.MustCompile(`\b[\d.]+ [KMG]?B/s|\b[\d.]+[KMG]?=[\d.]+s`), false},
+	{"state-suspend-<day>", regexp.MustCompile(`state-suspend-\d{4}-\d\d-\d\d`), false},
+	{"<size> in <time>", regexp.MustCompile(`\b[\d.]+ [KMGT]iB in \d+s`), false}, // of a state that was saved
 	{"<pid>", regexp.MustCompile(`\bpid \d+`), false},
 }
 
@@ -118,6 +121,20 @@ func constant(v string) bool {
 
 func (n *names) clone() *names { return &names{of: maps.Clone(n.of), given: n.given, hosts: n.hosts} }
 
+// path is translated for a path, which may be escaped.
+func (n *names) path(s string) string {
+	if !strings.Contains(s, "UPID%3A") {
+		return n.translated(s)
+	}
+	head, upid, _ := strings.Cut(s, "UPID%3A")
+	upid, tail, _ := strings.Cut(upid, "/")
+	plain, err := url.PathUnescape("UPID%3A" + upid)
+	if err != nil {
+		return s
+	}
+	return head + strings.ReplaceAll(url.PathEscape(n.translated(plain)), ":", "%3A") + "/" + tail
+}
+
 // translated is a recorded text with the values of this server.
 func (n *names) translated(s string) string {
 	if len(s) < 8 {
@@ -138,7 +155,7 @@ func (n *names) translated(s string) string {
 
 // request is a recorded request in this server's values.
 func (n *names) request(x exchange) exchange {
-	x.Path = n.translated(x.Path)
+	x.Path = n.path(x.Path)
 	x.Params = n.params("", x.Params)
 	return x
 }

@@ -24,6 +24,7 @@ type scenario struct {
 	as      func(i int, x exchange) who // nil is root@pam!tf
 	settles map[int]bool                // answers that the recording waited for
 	unlike  map[int]string              // what does not count, and why
+	sizes   map[int]int                 // of uploaded files in bytes, 10 where an exchange is not there
 	swapped [][2]int                    // requests of the same moment that went the other way round
 }
 
@@ -73,6 +74,14 @@ func (s *session) learn(got reply) {
 	}
 }
 
+// size is how large an uploaded file is.
+func (p *player) size(i int) int {
+	if n, told := p.sizes[i]; told {
+		return n
+	}
+	return 10
+}
+
 // headers authenticate a request.
 func (p *player) headers(i int, x exchange) http.Header {
 	by := byToken
@@ -110,7 +119,7 @@ func (p *player) headers(i int, x exchange) http.Header {
 	case byNoSecret:
 		set("PVEAPIToken=root@pam!tf")
 	case bySpaced:
-		set("PVEAPIToken root@pam!tf=" + strings.TrimPrefix(p.server.Token(), "root@pam!tf="))
+		set("PVEAPIToken=" + strings.Replace(p.server.Token(), "=", " ", 1))
 	}
 	return h
 }
@@ -231,13 +240,20 @@ func (p *player) files(t *testing.T, recorded string) {
 			_, _ = w.Write(make([]byte, 2048))
 		case "/d.qcow2":
 			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Length", "196616")
 			_, _ = w.Write(d[:196616])
 		case "/slow.iso":
+			w.Header().Set("Content-Length", "100000000")
+			w.Header()["Content-Type"] = nil
 			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		default:
-			http.Error(w, "File not found", http.StatusNotFound)
+			connection, _, err := w.(http.Hijacker).Hijack() // for a reason of its own
+			if err == nil {
+				_, _ = connection.Write([]byte("HTTP/1.0 404 File not found\r\nContent-Length: 0\r\n\r\n"))
+				_ = connection.Close()
+			}
 		}
 	}))
 	t.Cleanup(func() { web.CloseClientConnections(); web.Close() })

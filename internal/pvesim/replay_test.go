@@ -14,8 +14,8 @@ import (
 
 // The share of all recorded exchanges, and of those with endpoints that the backend uses, that has to agree, in percent.
 const (
-	floorAll     = 90
-	floorBackend = 90
+	floorAll     = 97
+	floorBackend = 98
 )
 
 // score counts exchanges.
@@ -118,7 +118,7 @@ type player struct {
 }
 
 // patience is how long a state may take to come about that the recording reached in time.
-const patience = 15 * time.Second
+const patience = 10 * time.Second
 
 // play sends one recorded request and returns the first difference of the answer.
 func (p *player) play(ctx context.Context, i int, x exchange, route string) string {
@@ -128,7 +128,7 @@ func (p *player) play(ctx context.Context, i int, x exchange, route string) stri
 	deadline := time.Now().Add(patience)
 	for {
 		sent := p.names.request(x)
-		got, err := p.caller.send(ctx, sent, p.headers(i, x), p.body(x))
+		got, err := p.caller.send(ctx, sent, p.headers(i, x), p.body(x), p.size(i))
 		if err != nil {
 			return err.Error()
 		}
