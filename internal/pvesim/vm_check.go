@@ -225,6 +225,25 @@ func (r *request) checkStorage(key string, d drive, storage string) error {
 	return r.checkSource(key, d)
 }
 
+// checkHook refuses a hook script that is no snippet, or is not there.
+func (r *request) checkHook(volid string) error {
+	id, name, _ := cutVolid(volid)
+	st := r.storage(id)
+	if st == nil {
+		return die("storage '%s' does not exist", id)
+	}
+	n, err := st.parse(name)
+	switch {
+	case err != nil:
+		return err
+	case n.content != "snippets":
+		return die("'%s' is not in the snippets directory", volid)
+	case r.volume(r.p["node"], volid) == nil:
+		return die("script '%s' does not exist", volid)
+	}
+	return nil
+}
+
 // checkVolume refuses a volume that is not the user's to read: that of another VM, or a file of a storage.
 func (r *request) checkVolume(id, name string) error {
 	st := r.storage(id)

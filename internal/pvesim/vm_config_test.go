@@ -266,6 +266,59 @@ func TestHibernation(t *testing.T) {
 	}
 }
 
+func TestReboot(t *testing.T) {
+	c := newClient(t, Start(t, Options{Guests: true}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.want(500, "unable to find configuration file for VM 100 on node 'pve1'", "POST", vm+"/status/reboot", "")
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.want(500, "VM 100 not running", "POST", vm+"/status/reboot", "")
+	c.run("POST", vm+"/status/start", "")
+	c.want(200, "OK", "PUT", vm+"/config", "memory=1024&cores=2")
+	c.run("POST", vm+"/status/reboot", "")
+	c.eventually("the start after the reboot", func() bool { return c.s.machines[100].running })
+	if conf := c.config(100, "current=1"); conf["memory"] != "1024" || conf["cores"] != "2" {
+		t.Errorf("after the reboot: %v", conf)
+	}
+	c.run("POST", vm+"/status/suspend", "")
+	c.want(500, "VM is paused - cannot shutdown", "POST", vm+"/status/shutdown", "")
+	c.run("POST", vm+"/status/resume", "")
+	c.run("POST", vm+"/status/shutdown", "")
+	if a := c.want(200, "OK", "GET", vm+"/status/current", ""); !strings.Contains(a.text, `"qmpstatus":"stopped"`) {
+		t.Errorf("after the shutdown: %s", a.text)
+	}
+}
+
+func TestShutdownThatGuestRefuses(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	const vm = "/nodes/pve1/qemu/100"
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.run("POST", vm+"/status/start", "")
+	c.fails("VM quit/powerdown failed - got timeout", "POST", vm+"/status/shutdown", "timeout=0")
+	log := c.run("POST", vm+"/status/shutdown", "timeout=0&forceStop=1")
+	if !strings.Contains(log, "VM still running - terminating now with SIGTERM") {
+		t.Errorf("log %s", log)
+	}
+	// A stop overrules a shutdown that waits.
+	c.run("POST", vm+"/status/start", "")
+	waits := c.do("POST", vm+"/status/shutdown", "timeout=600")
+	c.eventually("the shutdown to have the lock", func() bool { return len(c.s.machines[100].flock) == 0 })
+	if log := c.run("POST", vm+"/status/stop", "overrule-shutdown=1"); !strings.Contains(log, "overruled qmshutdown tasks: UPID:") {
+		t.Errorf("log %s", log)
+	}
+	if exit, _ := c.task(waits); exit == "OK" {
+		t.Error("the overruled shutdown ended well")
+	}
+}
+
+func TestHookScript(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	a := c.want(400, "Parameter verification failed.", "PUT", "/nodes/pve1/qemu/100/config", "hookscript=local:snippets/x.pl")
+	if !strings.Contains(a.text, "script 'local:snippets/x.pl' does not exist") {
+		t.Errorf("answer %s", a.text)
+	}
+}
+
 func TestCloudInitDriveKnowsWhatItLacks(t *testing.T) {
 	c := newClient(t, Start(t, Options{}))
 	const vm = "/nodes/pve1/qemu/100"

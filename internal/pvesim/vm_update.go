@@ -144,6 +144,10 @@ func newUpdate(r *request) (*update, error) {
 			u.set[key] = withMAC(value)
 		case key == "vmgenid" && value == "1":
 			u.set[key] = freshUUID()
+		case key == "hookscript":
+			if err := r.checkHook(value); err != nil {
+				return nil, wrongParam(key, "%s\n", text(err))
+			}
 		}
 	}
 	if err := r.checkKeyPrivileges(u.remove, ""); err != nil {
