@@ -38,7 +38,7 @@ func (sc *scenario) order(list []exchange) []exchange {
 }
 
 func (sc *scenario) options() Options {
-	return Options{Version: 8, Nodes: sc.nodes, LockWait: 300 * time.Millisecond, ShutdownWait: 2 * time.Second, HARound: sc.haRound}
+	return Options{Version: 8, Nodes: sc.nodes, LockWait: 300 * time.Millisecond, ShutdownWait: 2 * time.Second, HARound: sc.haRound, NoKVM: true}
 }
 
 // who makes a request.
