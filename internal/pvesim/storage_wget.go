@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -185,17 +184,17 @@ func (p *progressReader) last() {
 }
 
 func (p *progressReader) line(from int64, full int) {
-	groups := strings.TrimRight(strings.Repeat("........ ", full), " ")
+	groups := strings.Repeat(" ........", full)
 	percent := ""
 	if p.size > 0 {
-		percent = strconv.FormatInt(min(p.read, p.size)*100/p.size, 10) + "%"
+		percent = fmt.Sprintf("%3d%%", min(p.read, p.size)*100/p.size)
 	}
 	rate := fmt.Sprintf("%.0fM", max(float64(p.read)/1e6/max(time.Since(p.began).Seconds(), 1e-6), 1))
 	after := " 0s"
 	if p.read == p.size {
 		after = "=0s"
 	}
-	p.w.logf("%6dK %-35s %4s %4s%s", from>>10, groups, percent, rate, after)
+	p.w.logf("%6dK%-36s%s %5s%s", from>>10, groups, percent, rate, after)
 }
 
 // decompress undoes the compression of a file.
