@@ -26,14 +26,17 @@ func Proxmox() b.Catalogue {
 
 // proxmoxLacks are the attributes of claimed features that Proxmox VE cannot have.
 var proxmoxLacks = map[string]string{
-	"cpu.reservation_mhz":     "KVM reserves no processor time. Use cpu.shares, which weighs VMs against each other.",
-	"memory.limit_mib":        "A VM never takes more memory than memory.size_mib.",
-	"console.address":         "A VM's console is reached through Proxmox VE's own proxy with a ticket.",
-	"console.port":            "A VM's console is reached through Proxmox VE's own proxy with a ticket.",
-	"console.tls":             "A VM's console is reached through Proxmox VE's own proxy, which always has TLS.",
-	"console.password":        "A VM's console is reached through Proxmox VE's own proxy with a ticket that it makes each time.",
-	"placement.resource_pool": "Proxmox VE's pools are placement.pool.",
-	"placement.folder":        "Proxmox VE has no folders of VMs. Use placement.pool or tags.",
+	"cpu.reservation_mhz":         "KVM reserves no processor time. Use cpu.shares, which weighs VMs against each other.",
+	"memory.limit_mib":            "A VM never takes more memory than memory.size_mib.",
+	"console.address":             "A VM's console is reached through Proxmox VE's own proxy with a ticket.",
+	"console.port":                "A VM's console is reached through Proxmox VE's own proxy with a ticket.",
+	"console.tls":                 "A VM's console is reached through Proxmox VE's own proxy, which always has TLS.",
+	"console.password_wo_version": "A VM's console is reached through Proxmox VE's own proxy with a ticket that it makes each time.",
+	"customization.windows":       "Proxmox VE hands guests data for cloud-init, which sysprep does not read. Give the image an answer file, or cloudbase-init and cloud_init.user_data.",
+	"host_devices.vgpu":           "A profile alone names no device. Make a mapping of the card, and name it in host_devices.mapping.",
+	"placement.cluster":           "A connection is to one cluster. Use placement.host.",
+	"placement.resource_pool":     "Proxmox VE's pools are placement.pool.",
+	"placement.folder":            "Proxmox VE has no folders of VMs. Use placement.pool or tags.",
 }
 
 const (

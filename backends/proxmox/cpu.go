@@ -56,7 +56,7 @@ func (e *edit) topology(have, want backends.CPU) {
 		return
 	}
 	sockets, cores := max(value(want.Sockets), 1), max(value(want.Cores), 1)
-	if want.Sockets != nil || !e.creating() {
+	if sockets != e.cfg.IntOr("sockets", 1) {
 		e.set("sockets", strconv.FormatInt(sockets, 10), "cpu.sockets")
 	}
 	most, vcpus := cores, ""

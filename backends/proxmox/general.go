@@ -23,6 +23,9 @@ func (e *edit) general() error {
 		}
 		e.set("name", to.Name, "name")
 	}
+	if e.creating() && e.UUID != "" {
+		e.set("smbios1", "uuid="+e.UUID, "name")
+	}
 	for _, tag := range e.asked.Tags {
 		if !tagForm.MatchString(tag) {
 			return invalid("tags", "%q is no tag that Proxmox VE takes: letters, digits and _ - + .", tag)

@@ -81,7 +81,9 @@ type nicMark struct {
 type seedMark struct {
 	Slot   string `json:"at,omitempty"`
 	Volume string `json:"iso,omitempty"` // of an ISO that was made; "" where Proxmox VE makes the drive
-	Inputs string `json:"in,omitempty"`  // packed cloudinit.Inputs
+	// Shared is set where the ISO is another VM's, of which this one is a clone.
+	Shared bool   `json:"shared,omitempty"`
+	Inputs string `json:"in,omitempty"` // packed cloudinit.Inputs
 	// Left names what of the inputs was too long to be kept, with its SHA-256.
 	Left map[string]string `json:"left,omitempty"`
 }
@@ -151,6 +153,26 @@ func (m *mark) clone(vmid int64) *mark {
 	}
 	c.Disks, c.NICs, c.HostDevices = orEmpty(c.Disks), orEmpty(c.NICs), orEmpty(c.HostDevices)
 	return &c
+}
+
+// forClone is the mark that a clone begins with: what the source's, which may be nil, tells of its hardware, and nothing
+// that belongs to the source alone. Disks and interfaces are known by their slots, for volumes and MACs are new.
+func (m *mark) forClone(vmid int64, token string) *mark {
+	c := m.clone(vmid)
+	c.VM, c.Token, c.Cloned = vmid, token, true
+	c.Partial, c.Adopted, c.Settings, c.Storage = false, false, "", ""
+	c.Image, c.Name, c.Fingerprint = "", "", ""
+	for key, d := range c.Disks {
+		c.Disks[key] = diskMark{Slot: d.Slot, Options: d.Options}
+	}
+	for key, n := range c.NICs {
+		n.MAC = ""
+		c.NICs[key] = n
+	}
+	if c.Seed != nil {
+		c.Seed = &seedMark{Slot: c.Seed.Slot, Volume: c.Seed.Volume, Shared: c.Seed.Volume != ""}
+	}
+	return c
 }
 
 func orEmpty[V any](m map[string]V) map[string]V {

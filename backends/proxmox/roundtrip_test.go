@@ -37,6 +37,9 @@ func legal(s *backends.VMSpec, w world) {
 	}
 	for key, d := range s.Disks {
 		d.Slot, d.Shared = nil, nil
+		if key != rootKey && value(d.Bus) == "ide" { // of four places, two are for media
+			d.Bus = new("sata")
+		}
 		if d.SizeGiB == nil {
 			d.SizeGiB = new(int64(20))
 		}
@@ -66,7 +69,7 @@ func legal(s *backends.VMSpec, w world) {
 	}
 }
 
-// secretsGiven: what is write-only is given with a change only, as by a user who raises its version.
+// unmet says what of want is not there.
 func unmet(t *rapid.T, what string, have, want *backends.VMSpec) {
 	for _, c := range backends.Diff(have, want) {
 		t.Errorf("%s: the next plan would %s", what, c)

@@ -32,7 +32,11 @@ func (e *edit) seed() error {
 	if err := e.checkSeed(); err != nil {
 		return err
 	}
-	if !wantsSeed(e.to) {
+	drive := ""
+	if e.Have != nil {
+		drive = e.Have.cloudInitDrive()
+	}
+	if !wantsSeed(e.to) && drive == "" && e.mark.Seed == nil {
 		return nil
 	}
 	told, err := inputsOf(e.to)
@@ -42,6 +46,9 @@ func (e *edit) seed() error {
 	same, err := e.sameSeed(told)
 	if err != nil {
 		return err
+	}
+	if same && drive != "" && maps.Equal(e.plan.NICs, e.seen.NICs) {
+		return nil // what else it says is left alone
 	}
 	native, why := nativeSeed(e.to, e.plan.NICs)
 	if e.to.Proxmox != nil && len(e.to.Proxmox.Snippets) > 0 && why != "" {
@@ -87,7 +94,7 @@ func inputsOf(spec *backends.VMSpec) ([]byte, error) {
 
 // sameSeed reports whether the VM has these inputs already.
 func (e *edit) sameSeed(told []byte) (bool, error) {
-	if e.creating() || !wantsSeed(e.from) {
+	if e.creating() || e.Have.marked().Seed == nil && e.Have.cloudInitDrive() == "" {
 		return false, nil
 	}
 	had, err := inputsOf(e.from)
@@ -107,7 +114,7 @@ func (e *edit) nativeDrive(params vmconf.Config, told []byte) error {
 		}
 		if iso != nil && iso.Volume != "" { // the drive gets another medium
 			slot = iso.Slot
-			e.plan.Free = append(e.plan.Free, iso.Volume)
+			e.free(iso)
 		} else if slot = e.freeMediaSlot(seedSlot); slot == "" {
 			return invalid("cloud_init", "the VM has no place for a drive with cloud-init data")
 		}
@@ -180,7 +187,7 @@ func (e *edit) seedISO(same bool, told []byte, why string) error {
 	switch {
 	case had != nil && had.Volume != "":
 		slot = had.Slot
-		e.plan.Free = append(e.plan.Free, had.Volume)
+		e.free(had)
 	case e.Have != nil && e.Have.cloudInitDrive() != "":
 		slot = e.Have.cloudInitDrive() // the drive gets another medium
 		e.plan.Free = append(e.plan.Free, e.cfg.Drive(slot).Volume())
@@ -206,6 +213,13 @@ func (e *edit) seedISO(same bool, told []byte, why string) error {
 	}
 	e.plan.Seed = &seedPlan{Volume: e.SeedVolume, Slot: slot, Input: input}
 	return e.rememberSeed(&seedMark{Slot: slot, Volume: e.SeedVolume}, told)
+}
+
+// free has a seed's ISO deleted, unless it is another VM's.
+func (e *edit) free(s *seedMark) {
+	if !s.Shared {
+		e.plan.Free = append(e.plan.Free, s.Volume)
+	}
 }
 
 // staleSeed reports whether the ISO lags behind the VM: its name, its interfaces, or the drive is empty.
