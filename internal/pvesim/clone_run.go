@@ -39,6 +39,7 @@ func (j *cloneJob) run(w *worker) error {
 	clone := newMachine(j.newid, m.node)
 	clone.config = section{"lock": "clone", "description": " qmclone temporary file"}
 	w.machines[j.newid] = clone
+	w.copyFirewall(m, clone)
 	<-clone.flock
 	defer func() { clone.flock <- struct{}{} }()
 	if err := j.fill(w, m, clone, p); err != nil {

@@ -286,7 +286,10 @@ func TestVzdump(t *testing.T) {
 	if field(a.body, "errors", "vmid") != "property is missing" {
 		t.Errorf("errors: %v", a.body)
 	}
-	c.want(500, "could not get storage information for 'local-lvm': can't use storage type 'lvmthin' for backup", "POST", "/nodes/pve1/vzdump", "vmid=900&storage=local-lvm")
+	wrong := "could not get storage information for 'local-lvm': can't use storage 'local-lvm' for backups - wrong content type"
+	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/vzdump", "vmid=900&storage=local-lvm")); exit != wrong {
+		t.Errorf("on a storage without backups: %s", exit)
+	}
 	if exit := c.ends(c.want(200, "OK", "POST", "/nodes/pve1/vzdump", "vmid=900&storage=local&compress=zstd")); exit != "OK" {
 		t.Fatal(exit)
 	}

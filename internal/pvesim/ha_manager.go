@@ -123,10 +123,23 @@ func (c *cluster) haSeeNodes() (missing bool) {
 		case known.missing < haFence:
 			known.state, missing = "unknown", true
 		case known.state != "fence":
+			if known.active {
+				c.haPowerOff(n)
+			}
 			known.state, known.active, missing = "fence", false, true
 		}
 	}
 	return missing
+}
+
+// haPowerOff is what the watchdog of a node does that lost touch with the others while it had services.
+func (c *cluster) haPowerOff(n *node) {
+	for _, m := range c.machines {
+		if m.node == n && m.running {
+			m.reboots = false
+			c.stop(m)
+		}
+	}
 }
 
 func (c *cluster) haOnline(name string) bool {
@@ -289,7 +302,6 @@ func (c *cluster) haRecover(sid string, s *service, asked string) {
 		}
 		return
 	}
-	m.running, m.paused = false, false
 	delete(m.config, "lock")
 	m.node, s.node = c.node(node), node
 	if asked == "started" {

@@ -208,3 +208,20 @@ func TestHACloses(t *testing.T) {
 	}
 	s.Close()
 }
+
+// A managed VM whose guest shuts itself down, or that died, is started again.
+func TestHARestarts(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&memory=128")
+	b.do("POST", "/cluster/ha/resources", "sid=vm:100")
+	b.eventually("it runs", func() bool { return b.serviceState("vm:100") == "started" })
+	b.mu.Lock()
+	before := b.machines[100].pid
+	b.cluster.stop(b.machines[100])
+	b.mu.Unlock()
+	b.eventually("it runs again", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.machines[100].running && b.machines[100].pid != before
+	})
+}

@@ -117,3 +117,31 @@ func TestMigrateLinkedClone(t *testing.T) {
 	b.task("POST", "/nodes/pve2/qemu/100/clone", "newid=101")
 	b.reads(101, "scsi0", "base")
 }
+
+func TestMigrateAll(t *testing.T) {
+	eachVersion(t, 2, func(b *trial) {
+		b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=shared:1")
+		b.task("POST", "/nodes/pve1/qemu", "vmid=101&scsi0=local:1")
+		b.task("POST", "/nodes/pve1/qemu", "vmid=102&serial0=/dev/ttyS0")
+		b.task("POST", vm100+"/status/start", "")
+		b.task("POST", "/nodes/pve1/qemu/101/status/start", "")
+		log := b.task("POST", "/nodes/pve1/migrateall", "target=pve2&maxworkers=2")
+		if !b.at(100, "pve2")() || !b.at(101, "pve1")() || !b.at(102, "pve1")() || !b.running(100)() {
+			b.t.Errorf("they are elsewhere:\n%s", log)
+		}
+		for _, want := range []string{
+			"skip VM 101 - precondition check failed:\n  Has local disks: local:101/vm-101-disk-0.raw",
+			"skip VM 102 - precondition check failed:\n  Has local resources: serial0",
+			"All jobs finished, used 1 workers in total.",
+		} {
+			if !strings.Contains(log, want) {
+				b.t.Errorf("no %q in the log:\n%s", want, log)
+			}
+		}
+		b.task("POST", "/nodes/pve1/migrateall", "target=pve2&maxworkers=1&with-local-disks=1&vms=101")
+		if !b.at(101, "pve2")() {
+			b.t.Error("the VM with local disks did not follow")
+		}
+		b.fails("POST", "/nodes/pve1/migrateall", "target=pve2&maxworkers=1", "no migrations worker started...")
+	})
+}

@@ -19,6 +19,9 @@ func (r *request) bulkMachines() []int {
 	var ids []int
 	for _, id := range slices.Sorted(maps.Keys(r.machines)) {
 		m := r.machines[id]
+		if len(only) == 0 && r.haManaged(m) {
+			continue
+		}
 		if m.node.name == r.p["node"] && (len(only) == 0 || slices.Contains(only, strconv.Itoa(id))) {
 			ids = append(ids, id)
 		}

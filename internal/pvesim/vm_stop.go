@@ -48,6 +48,9 @@ func (c *cluster) startLater(m *machine) {
 func (c *cluster) powerOff(m *machine) {
 	m.running, m.paused, m.pid = false, false, 0
 	c.guestStopped(m)
+	if c.haManaged(m) {
+		c.haWake()
+	}
 }
 
 // ending is how a machine is to be stopped.

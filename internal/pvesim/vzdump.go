@@ -12,7 +12,7 @@ import (
 func init() {
 	handle("POST /nodes/{node}/vzdump", vzdump)
 	handle("GET /nodes/{node}/vzdump/defaults", func(*request) (any, error) {
-		return map[string]any{"mode": "snapshot", "compress": "0", "ionice": 7, "lockwait": 180, "stopwait": 10, "remove": 1, "prune-backups": map[string]any{"keep-all": 1}}, nil
+		return map[string]any{"storage": "local", "mode": "snapshot", "compress": "0", "ionice": 7, "lockwait": 180, "stopwait": 10, "remove": 1, "prune-backups": map[string]any{"keep-all": 1}}, nil
 	})
 	handle("GET /nodes/{node}/vzdump/extractconfig", extractConfig)
 }
@@ -32,13 +32,6 @@ func vzdump(r *request) (any, error) {
 	if name == "" {
 		name = "local"
 	}
-	st, err := r.usable(r.p["node"], name)
-	switch {
-	case err != nil:
-		return nil, raise(500, "could not get storage information for '%s': %s", name, text(err))
-	case !st.holds("backup"):
-		return nil, raise(500, "could not get storage information for '%s': can't use storage type '%s' for backup", name, st.kind)
-	}
 	if err := r.need(r, "/storage/"+name, "Datastore.AllocateSpace"); err != nil {
 		return nil, err
 	}
@@ -57,7 +50,14 @@ func vzdump(r *request) (any, error) {
 		id = strconv.Itoa(ids[0])
 	}
 	p := r.p
-	return r.fork(p["node"], "vzdump", id, func(w *worker) error {
+	return r.forkNow(r.user, p["node"], "vzdump", id, func(w *worker) error {
+		st, err := w.usableNow(p["node"], name)
+		if err == nil && !st.holds("backup") {
+			err = die("can't use storage '%s' for backups - wrong content type", name)
+		}
+		if err != nil {
+			return die("could not get storage information for '%s': %s", name, text(err))
+		}
 		w.logf("INFO: starting new backup job: vzdump %s --storage %s --mode %s", strings.Trim(fmt.Sprint(ids), "[]"), name, p.or("mode", "snapshot"))
 		failed := false
 		for _, id := range ids {
@@ -108,7 +108,7 @@ func (w *worker) backUp(p params, id int, st *storage) error {
 	if err != nil || m == nil {
 		return err
 	}
-	err = w.pause(w.opts.TaskTime)
+	err = w.takeTime()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if m.config["lock"] == "backup" {
