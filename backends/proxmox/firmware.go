@@ -56,7 +56,7 @@ func (e *edit) efiDisk(uefi bool) error {
 	if have || !e.creating() && !changed(e.from.Firmware, e.to.Firmware) && !changed(e.from.SecureBoot, e.asked.SecureBoot) {
 		return nil
 	}
-	drive, err := e.stateDisk("firmware", "")
+	drive, err := e.stateDisk("firmware")
 	if err != nil {
 		return err
 	}
@@ -75,16 +75,16 @@ func (e *edit) tpm() error {
 	if !want {
 		return nil
 	}
-	drive, err := e.stateDisk("tpm", "raw") // swtpm takes no other
+	drive, err := e.stateDisk("tpm")
 	if err != nil {
 		return err
 	}
-	e.set(tpmSlot, drive.Put("version", "v2.0").String(), "tpm")
+	e.set(tpmSlot, drive.Without("format").Put("version", "v2.0").String(), "tpm") // Proxmox VE chooses it
 	return nil
 }
 
 // stateDisk is a small volume beside the disk root. Its size is Proxmox VE's own.
-func (e *edit) stateDisk(path backends.Path, format string) (vmconf.Drive, error) {
+func (e *edit) stateDisk(path backends.Path) (vmconf.Drive, error) {
 	storage := value(e.to.Disks[rootKey].Storage)
 	if slot := e.plan.Slots[rootKey]; storage == "" && slot != "" {
 		storage = e.next.Drive(slot).Storage()
@@ -97,12 +97,7 @@ func (e *edit) stateDisk(path backends.Path, format string) (vmconf.Drive, error
 		}
 		storage, facts = name, found
 	}
-	if format == "" {
-		format = facts.formatOn(backends.Disk{})
-	} else if !facts.files() {
-		format = ""
-	}
-	return vmconf.NewDrive(storage+":1").Put("format", format), nil
+	return vmconf.NewDrive(storage+":1").Put("format", facts.formatOn(backends.Disk{})), nil
 }
 
 // dropState takes a volume of firmware variables or TPM state away, for good.

@@ -48,7 +48,7 @@ func TestCreate(t *testing.T) {
 			edit: func(s *backends.VMSpec) { s.Firmware, s.SecureBoot, s.TPM = new("uefi"), new(true), new(true) },
 			want: vmconf.Config{
 				"bios": "ovmf", "machine": "q35", "efidisk0": "local:1,efitype=4m,format=qcow2,pre-enrolled-keys=1",
-				"tpmstate0": "local:1,format=raw,version=v2.0",
+				"tpmstate0": "local:1,version=v2.0",
 			},
 		},
 		"devices": {

@@ -159,7 +159,7 @@ func (e *edit) samePassword() bool {
 
 // seedStorage is where the native drive's volume lies: beside the disk root.
 func (e *edit) seedStorage() (string, error) {
-	drive, err := e.stateDisk("cloud_init", "")
+	drive, err := e.stateDisk("cloud_init")
 	return drive.Storage(), err
 }
 
