@@ -16,6 +16,7 @@ type comparison struct {
 	names *names
 	route string // "GET /nodes/{node}/qemu"
 	known map[string]bool
+	vm    bool // what is compared is a VM of a list
 }
 
 // answer returns the first difference, "" where there is none.
@@ -207,6 +208,7 @@ func (c *comparison) byName(at, id string, want, got []any) string {
 			return fmt.Sprintf("%s lacks %s %q, recorded %s", at, id, name, short(el))
 		}
 		delete(have, name)
+		c.vm = el.(map[string]any)["vmid"] != nil
 		if d := c.value(at+"[]", el, g); d != "" {
 			return fmt.Sprintf("%s (%s %s)", d, id, name)
 		}

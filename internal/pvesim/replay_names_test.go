@@ -60,6 +60,7 @@ var made = []struct {
 	{"<digest>", regexp.MustCompile(`\b[0-9a-f]{40}\b`), false},
 	{"<uuid>", regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), true},
 	{"<mac>", regexp.MustCompile(`\b(?i:[0-9a-f]{2}:){5}(?i:[0-9a-f]{2})\b`), true},
+	{"<link-local>", regexp.MustCompile(`\bfe80::[0-9a-f:]+`), true},
 	{"<ticket>", regexp.MustCompile(`\bPVE(?:VNC|):[^\s"]+`), false},
 	{"<csrf>", regexp.MustCompile(`\b[0-9A-F]{8}:[A-Za-z0-9+/]{27,}`), false},
 	{"ctime=<time>", regexp.MustCompile(`ctime=\d+`), false},
@@ -68,6 +69,7 @@ var made = []struct {
 	{"upload <file>", regexp.MustCompile(`/var(?:/tmp/pve)?upload-[0-9a-f]+`), false},
 	{"tmp_dwnl.<pid>", regexp.MustCompile(`tmp_dwnl\.\d+`), false},
 	{"<speed>", regexp.MustCompile(`\b[\d.]+ [KMG]?B/s|\b[\d.]+[KMG]?=[\d.]+s`), false},
+	{"<machine>", regexp.MustCompile(`\bpc-(?:i440fx|q35)-[\d.]+(?:\+pve\d+)?`), false}, // the newest of the host's QEMU
 	{"state-suspend-<day>", regexp.MustCompile(`state-suspend-\d{4}-\d\d-\d\d`), false},
 	{"<size> in <time>", regexp.MustCompile(`\b[\d.]+ [KMGT]iB in \d+s`), false}, // of a state that was saved
 	{"<pid>", regexp.MustCompile(`\bpid \d+`), false},
