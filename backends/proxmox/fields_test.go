@@ -30,6 +30,8 @@ func leaves(t reflect.Type, prefix string) []string {
 	return []string{prefix}
 }
 
+const testKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDuxoeK4HJ0jh7wCcAfwacXbCKagpVDtldXKwDU9eAKq test"
+
 // askFor are examples of every attribute that a VM on Proxmox VE can have: what it changes of a plain VM must be observed.
 var askFor = map[string]func(*backends.VMSpec){
 	"Name":                  func(s *backends.VMSpec) { s.Name = "other" },
@@ -105,9 +107,9 @@ var askFor = map[string]func(*backends.VMSpec){
 	"CloudInit.MetaData":      seed(func(c *backends.CloudInit) { c.MetaData = new("a: 1") }),
 	"CloudInit.NetworkConfig": seed(func(c *backends.CloudInit) { c.NetworkConfig = new("version: 2") }),
 	"CloudInit.Users": seed(func(c *backends.CloudInit) {
-		c.Users = []backends.CloudUser{{Name: "ada", SSHKeys: []string{"ssh-ed25519 AAAA ada"}, PasswordHash: "$6$x$y"}}
+		c.Users = []backends.CloudUser{{Name: "ada", SSHKeys: []string{testKey}, PasswordHash: "$6$x$y"}}
 	}),
-	"CloudInit.SSHKeys":         seed(func(c *backends.CloudInit) { c.SSHKeys = []string{"ssh-ed25519 AAAA one"} }),
+	"CloudInit.SSHKeys":         seed(func(c *backends.CloudInit) { c.SSHKeys = []string{testKey} }),
 	"CloudInit.Datasource":      seed(func(c *backends.CloudInit) { c.Datasource = new("configdrive") }),
 	"CloudInit.InstanceID":      seed(func(c *backends.CloudInit) { c.InstanceID = new("i-1") }),
 	"CloudInit.UserDataVersion": seed(func(c *backends.CloudInit) { c.UserData, c.UserDataVersion = new("#cloud-config\n{}\n"), new(int64(3)) }),
