@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -83,6 +84,10 @@ func (s *Server) TOTP(id string) string {
 func (s *Server) mustCall(method, path string, p params) any {
 	data, err := s.call(method, path, p)
 	if err != nil {
+		var r *refusal
+		if errors.As(err, &r) && r.errors != nil {
+			err = fmt.Errorf("%w %v", err, r.errors)
+		}
 		panic(fmt.Sprintf("pvesim: %s %s: %v", method, path, err))
 	}
 	return data

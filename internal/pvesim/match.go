@@ -30,31 +30,45 @@ func (c *cluster) match(method, path string) (t target, matched bool) {
 	return target{}, false
 }
 
-// extraPermissions are the checks of endpoints that Proxmox VE has and the schema does not, where they are other than
-// "Sys.Audit" at the node or "/".
+var everybody = map[string]any{"user": "all"}
+
+// extraPermissions are the endpoints that Proxmox VE has and the schema does not, with their checks.
 var extraPermissions = map[string]any{
-	"GET /":                                  map[string]any{"user": "all"},
-	"GET /cluster/log":                       map[string]any{"user": "all"},
-	"GET /cluster/sdn":                       map[string]any{"user": "all"},
-	"PUT /cluster/sdn":                       perm("/sdn", "SDN.Allocate"),
-	"GET /nodes/{node}/hardware":             map[string]any{"user": "all"},
-	"GET /nodes/{node}/firewall":             map[string]any{"user": "all"},
-	"GET /nodes/{node}/scan":                 map[string]any{"user": "all"},
-	"GET /nodes/{node}/firewall/log":         perm("/nodes/{node}", "Sys.Syslog"),
-	"GET /nodes/{node}/syslog":               perm("/nodes/{node}", "Sys.Syslog"),
-	"POST /nodes/{node}/vncshell":            perm("/nodes/{node}", "Sys.Console"),
-	"POST /nodes/{node}/spiceshell":          perm("/nodes/{node}", "Sys.Console"),
-	"POST /nodes/{node}/termproxy":           perm("/nodes/{node}", "Sys.Console"),
-	"GET /nodes/{node}/subscription":         map[string]any{"user": "all"},
-	"GET /nodes/{node}/hardware/usb":         perm("/nodes/{node}", "Sys.Modify"),
-	"GET /nodes/{node}/hardware/pci":         map[string]any{"check": []any{"perm", "/nodes/{node}", []any{"Sys.Audit", "Sys.Modify"}, "any", "1"}},
-	"GET /cluster/backup-info":               map[string]any{"user": "all"},
-	"GET /cluster/backup-info/not-backed-up": perm("/", "Sys.Audit"),
+	"GET /":                                     everybody,
+	"GET /cluster/log":                          everybody,
+	"GET /cluster/sdn":                          everybody,
+	"PUT /cluster/sdn":                          perm("/sdn", "SDN.Allocate"),
+	"GET /cluster/backup-info":                  everybody,
+	"GET /cluster/backup-info/not-backed-up":    perm("/", "Sys.Audit"),
+	"GET /nodes/{node}/certificates/info":       everybody,
+	"GET /nodes/{node}/disks/list":              perm("/nodes/{node}", "Sys.Audit"),
+	"GET /nodes/{node}/firewall":                everybody,
+	"GET /nodes/{node}/firewall/log":            perm("/nodes/{node}", "Sys.Syslog"),
+	"GET /nodes/{node}/firewall/options":        perm("/nodes/{node}", "Sys.Audit"),
+	"PUT /nodes/{node}/firewall/options":        perm("/nodes/{node}", "Sys.Modify"),
+	"GET /nodes/{node}/firewall/rules":          perm("/nodes/{node}", "Sys.Audit"),
+	"POST /nodes/{node}/firewall/rules":         perm("/nodes/{node}", "Sys.Modify"),
+	"GET /nodes/{node}/firewall/rules/{pos}":    perm("/nodes/{node}", "Sys.Audit"),
+	"PUT /nodes/{node}/firewall/rules/{pos}":    perm("/nodes/{node}", "Sys.Modify"),
+	"DELETE /nodes/{node}/firewall/rules/{pos}": perm("/nodes/{node}", "Sys.Modify"),
+	"GET /nodes/{node}/hardware":                everybody,
+	"GET /nodes/{node}/hardware/pci":            perm("/nodes/{node}", "Sys.Audit", "Sys.Modify"),
+	"GET /nodes/{node}/hardware/usb":            perm("/nodes/{node}", "Sys.Modify"),
+	"GET /nodes/{node}/replication":             everybody,
+	"GET /nodes/{node}/rrddata":                 perm("/nodes/{node}", "Sys.Audit"),
+	"GET /nodes/{node}/scan":                    everybody,
+	"GET /nodes/{node}/services":                perm("/nodes/{node}", "Sys.Audit"),
+	"POST /nodes/{node}/spiceshell":             perm("/nodes/{node}", "Sys.Console"),
+	"GET /nodes/{node}/subscription":            everybody,
+	"GET /nodes/{node}/syslog":                  perm("/nodes/{node}", "Sys.Syslog"),
+	"POST /nodes/{node}/termproxy":              perm("/nodes/{node}", "Sys.Console"),
+	"GET /nodes/{node}/time":                    perm("/nodes/{node}", "Sys.Audit"),
+	"POST /nodes/{node}/vncshell":               perm("/nodes/{node}", "Sys.Console"),
 }
 
-// perm is the check of one privilege in the schema's notation.
-func perm(path, priv string) any {
-	return map[string]any{"check": []any{"perm", path, []any{priv}}}
+// perm is the check of one of some privileges in the schema's notation.
+func perm(path string, privs ...any) any {
+	return map[string]any{"check": []any{"perm", path, privs, "any", "1"}}
 }
 
 // extraEndpoints are what handlers are registered for and no version of the schema has.
@@ -72,16 +86,8 @@ func extraEndpoints() []*apischema.Endpoint {
 		}
 		method, path, _ := strings.Cut(route, " ")
 		e := &apischema.Endpoint{Method: method, Path: path, AllowToken: true, Permissions: extraPermissions[route]}
-		priv := "Sys.Audit"
-		if method != "GET" {
-			priv = "Sys.Modify"
-		}
-		at := "/"
 		if strings.HasPrefix(path, "/nodes/{node}/") {
-			at, e.Proxyto = "/nodes/{node}", "node"
-		}
-		if e.Permissions == nil {
-			e.Permissions = perm(at, priv)
+			e.Proxyto = "node"
 		}
 		extra = append(extra, e)
 	}
