@@ -62,6 +62,7 @@ var extraPermissions = map[string]any{
 	"GET /nodes/{node}/subscription":            everybody,
 	"GET /nodes/{node}/syslog":                  perm("/nodes/{node}", "Sys.Syslog"),
 	"POST /nodes/{node}/termproxy":              perm("/nodes/{node}", "Sys.Console"),
+	"POST /nodes/{node}/suspendall":             everybody,
 	"GET /nodes/{node}/time":                    perm("/nodes/{node}", "Sys.Audit"),
 	"POST /nodes/{node}/vncshell":               perm("/nodes/{node}", "Sys.Console"),
 }
