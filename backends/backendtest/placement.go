@@ -29,6 +29,13 @@ var placementCases = []Case{
 		},
 	},
 	{
+		Name: "placement/pool", Proves: []backends.Feature{backends.FeatureResourcePools},
+		Lacks: lacks("Pool", func(s *Seed) string { return s.Pool }),
+		Run: func(t *testing.T, e *Env) {
+			e.placed(t, "placement.pool", e.Seed.Pool, func(p *backends.PlacementSpec, v string) { p.Pool = &v })
+		},
+	},
+	{
 		Name: "placement/folder", Proves: []backends.Feature{backends.FeatureFolders},
 		Lacks: lacks("Folder", func(s *Seed) string { return s.Folder }),
 		Run: func(t *testing.T, e *Env) {

@@ -60,6 +60,7 @@ type Seed struct {
 	Template               string
 	Host, SecondHost       string
 	ResourcePool, Folder   string
+	Pool                   string // the value for placement.pool
 	StoragePolicy          string                // that Storage obeys
 	LibraryItem            string                // LIBRARY/ITEM of which a template can be made
 	HostDevices            []backends.HostDevice // each of which a VM can be given
@@ -104,7 +105,7 @@ func Cases() []Case {
 		lifecycleCases, errorCases, notFoundCases, conflictCases, powerCases,
 		cpuMemoryCases, diskCases, volumeCases, networkCases, imageCases,
 		firmwareCases, placementCases, taskCases, concurrencyCases, cancelCases,
-		imageStoreCases, applianceCases, deviceCases, hostDeviceCases, diskPlaceCases, vsphereCases, consoleCases,
+		imageStoreCases, applianceCases, deviceCases, hostDeviceCases, diskPlaceCases, vsphereCases, proxmoxCases, consoleCases,
 		snapshotCases, describeCases, snapshotTreeCases, cloneCases, linkedCases, templateCases,
 		guestCases, guestInfoCases, cloudInitCases, shutdownCases,
 	)
