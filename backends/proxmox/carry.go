@@ -1,0 +1,69 @@
+package proxmox
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/vmconf"
+)
+
+// newMAC is an address of the prefix that Proxmox VE uses itself (BC:24:11, registered by its makers).
+func newMAC() string {
+	var tail [3]byte
+	_, _ = rand.Read(tail[:]) // never fails
+	return fmt.Sprintf("bc:24:11:%02x:%02x:%02x", tail[0], tail[1], tail[2])
+}
+
+// config is the path of a VM's configuration.
+func config(node string, vmid int64) string { return pve.Path("nodes", node, "qemu", vmid, "config") }
+
+// put changes a configuration at once.
+func (b *Backend) put(ctx context.Context, node string, vmid int64, form map[string]any) error {
+	return b.conn.Put(ctx, config(node, vmid), form, nil)
+}
+
+// resize grows a disk, online where the VM runs.
+func (b *Backend) resize(ctx context.Context, node string, vmid int64, r resize) error {
+	form := map[string]any{"disk": r.Slot, "size": vmconf.FormatSize(r.Bytes)}
+	_, err := b.conn.Task(ctx, "grow a disk", backends.VMObject(string(idOf(vmid))), "PUT", pve.Path("nodes", node, "qemu", vmid, "resize"), form)
+	return at(err, r.Path)
+}
+
+// at blames an attribute, where err blames none.
+func at(err error, path backends.Path) error {
+	if err == nil || path == "" {
+		return err
+	}
+	e, ok := err.(*backends.Error) //nolint:errorlint // the outermost one is what has the path
+	if !ok || e.Path != "" {
+		return err
+	}
+	c := *e
+	return c.At(path)
+}
+
+// seedVolume is where a VM's seed goes: a file of a storage that takes ISO files, "" where the node has none.
+func (b *Backend) seedVolume(w world, vmid int64) string {
+	storage := ""
+	for _, name := range w.names() {
+		if w.takes(name, "iso") && (storage == "" || name == b.cfg.ImageStorage) {
+			storage = name
+		}
+	}
+	if storage == "" {
+		return ""
+	}
+	var tag [4]byte
+	_, _ = rand.Read(tag[:]) // never fails
+	return fmt.Sprintf("%s:iso/%s%d-%x.iso", storage, seedPrefix, vmid, tag)
+}
+
+// seedPrefix begins the names of the seeds' files.
+const seedPrefix = "virtrigaud-seed-"
+
+// isSeed reports whether a volume is a seed that was made here.
+func isSeed(volume string) bool { return strings.Contains(volume, ":iso/"+seedPrefix) }

@@ -1,0 +1,52 @@
+package proxmox_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/backendtest"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim"
+)
+
+// TestConformance holds the driver to its catalogue on simulated clusters of both versions, of one node and of three.
+func TestConformance(t *testing.T) {
+	for _, o := range []pvesim.Options{
+		{Version: 8, Nodes: []string{"pve1"}},
+		{Version: 9, Nodes: []string{"pve1", "pve2", "pve3"}},
+	} {
+		t.Run(fmt.Sprintf("version %d, %d nodes", o.Version, len(o.Nodes)), func(t *testing.T) {
+			s := pvesim.Start(t, o)
+			seed := backendtest.Seed{
+				Network: "vmbr0", SecondNetwork: "vmbr1", VLANNetwork: "vmbr2", BridgeNetwork: "vmbr1",
+				StaticIPv4: "10.10.0.77/24", StaticGateway: "10.10.0.1",
+				Storage: "local", SecondStorage: "local-lvm", Host: "pve1",
+				MissingVM: "999999",
+			}
+			if len(o.Nodes) > 1 {
+				seed.SecondHost = "pve2"
+			}
+			backendtest.Run(t, backendtest.Harness{
+				New:     func(t *testing.T) backends.Backend { return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"}) },
+				Seed:    seed,
+				Timeout: 30 * time.Second,
+			})
+		})
+	}
+}
+
+// connect opens the driver on a simulator.
+func connect(t *testing.T, s *pvesim.Server, d proxmox.Defaults) backends.Backend {
+	t.Helper()
+	b, err := proxmox.Open(t.Context(), proxmox.Config{
+		Config:   pve.Config{Endpoints: []string{s.URL()}, APIToken: s.Token(), CACertificate: s.CACertificate()},
+		Defaults: d,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

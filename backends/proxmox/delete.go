@@ -1,0 +1,71 @@
+package proxmox
+
+import (
+	"context"
+	"slices"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
+)
+
+// DeleteVM stops a VM and removes it with the volumes that are its own, its entry in high availability and in backup jobs. The seed that was made
+// for it goes too; disks that are kept go to a VM that does nothing else than to hold them, see keepVolume.
+func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.DeleteOptions) error {
+	object := backends.VMObject(string(id))
+	m, err := b.machine(ctx, id)
+	if err != nil {
+		return fault.Wrap(err, "delete", object)
+	}
+	return fault.Wrap(b.deleteVM(ctx, m, opts), "delete", m.object())
+}
+
+func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.DeleteOptions) error {
+	defer b.estate.changed()
+	if m.Config.Bool("protection", false) {
+		return backends.Errorf(backends.Precondition, "", "", "Proxmox VE protects the VM against removal").
+			Advise(`Take protection out of proxmox.options, or set it to "0", and apply that first.`)
+	}
+	if m.power() != backends.Stopped {
+		s, err := b.look(ctx, m.id())
+		if err != nil {
+			return err
+		}
+		if err := b.setPower(ctx, m.id(), s, backends.PowerOff); err != nil {
+			return err
+		}
+	}
+	o := m.hardware.observe(world{}, false)
+	for _, key := range slices.Sorted(slices.Values(opts.KeepDisks)) {
+		slot, ok := o.Slots[key]
+		if !ok || !o.Disks[key].Owned {
+			continue
+		}
+		d := detach{Slot: slot, Volume: o.Disks[key].VolumeID, Path: backends.Path("disks").Key(key)}
+		if err := b.detach(ctx, m, d, backends.Cold); err != nil {
+			return err
+		}
+	}
+	form := map[string]any{"purge": true, "destroy-unreferenced-disks": false}
+	_, err := b.conn.Task(ctx, "delete", m.object(), "DELETE", pve.Path("nodes", m.node, "qemu", m.hardware.VMID), form)
+	if err != nil {
+		return err
+	}
+	for _, volume := range m.seeds() {
+		if err := b.freeVolume(ctx, m.node, volume); err != nil && backends.CodeOf(err) != backends.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// seeds are the files of seeds that the VM's drives hold.
+func (m *machine) seeds() []string {
+	var all []string
+	for _, key := range m.Config.Drives() {
+		if volume := m.Config.Drive(key).Volume(); isSeed(volume) {
+			all = append(all, volume)
+		}
+	}
+	return all
+}

@@ -1,0 +1,239 @@
+package proxmox
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
+)
+
+// estate finds VMs. Where each is and the pool that it is in, the cluster tells in one call, from what every node knows at once. What
+// it tells of a VM beyond that is up to ten seconds old, so that names and power are asked from the nodes.
+type estate struct {
+	conn   *pve.Client
+	flight singleflight.Group
+
+	mu     sync.Mutex
+	writes int              // counts what was changed: a listing that began before a write does not serve who asks after it
+	nodes  map[int64]string // where VMs were seen last
+}
+
+// listed is one VM or container as the cluster lists it.
+type listed struct {
+	VMID pve.Int  `json:"vmid"`
+	Node pve.Text `json:"node"`
+	Type pve.Text `json:"type"` // "qemu" or "lxc"
+	Pool pve.Text `json:"pool"`
+	Name pve.Text `json:"name"` // perhaps an old one
+}
+
+// resident is one VM as its node lists it.
+type resident struct {
+	VMID     pve.Int  `json:"vmid"`
+	Name     pve.Text `json:"name"`
+	Status   pve.Text `json:"status"`    // "running" or "stopped"
+	QMP      pve.Text `json:"qmpstatus"` // QEMU's own word: "running", "paused", "prelaunch", ...
+	Template pve.Bool `json:"template"`
+	Tags     pve.Text `json:"tags"`
+	Lock     pve.Text `json:"lock"` // "suspended" where the memory is on disk
+	node     string
+}
+
+// changed says that something was written.
+func (e *estate) changed() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.writes++
+}
+
+// shared runs f once for all who ask the same at the same time, without a write between.
+func shared[T any](ctx context.Context, e *estate, name string, f func(context.Context) (T, error)) (T, error) {
+	e.mu.Lock()
+	key := name + strconv.Itoa(e.writes)
+	e.mu.Unlock()
+	var none T
+	// Who asked first may give up before the others do.
+	answer := e.flight.DoChan(key, func() (any, error) { return f(context.WithoutCancel(ctx)) })
+	select {
+	case got := <-answer:
+		if got.Err != nil {
+			return none, got.Err
+		}
+		return got.Val.(T), nil //nolint:forcetypeassert // f makes it
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// all lists the VMs and containers that the account sees, by VMID. Nobody may change the result.
+func (e *estate) all(ctx context.Context) (map[int64]listed, error) {
+	return shared(ctx, e, "all", func(ctx context.Context) (map[int64]listed, error) {
+		var rows []listed
+		if err := e.conn.Get(ctx, "/cluster/resources", url.Values{"type": {"vm"}}, &rows); err != nil {
+			return nil, err
+		}
+		all := make(map[int64]listed, len(rows))
+		nodes := make(map[int64]string, len(rows))
+		for _, r := range rows {
+			all[int64(r.VMID)] = r
+			nodes[int64(r.VMID)] = string(r.Node)
+		}
+		e.mu.Lock()
+		e.nodes = nodes
+		e.mu.Unlock()
+		return all, nil
+	})
+}
+
+// at lists the VMs of one node with their power, at once.
+func (e *estate) at(ctx context.Context, node string) ([]resident, error) {
+	return shared(ctx, e, "at "+node+" ", func(ctx context.Context) ([]resident, error) {
+		var rows []resident
+		err := e.conn.Get(ctx, pve.Path("nodes", node, "qemu"), url.Values{"full": {"1"}}, &rows)
+		for i := range rows {
+			rows[i].node = node
+		}
+		return rows, err
+	})
+}
+
+// residents lists the VMs of several nodes. A node that cannot be asked has its error in failed; the rest is there.
+func (e *estate) residents(ctx context.Context, nodes []string) (all map[int64]resident, failed map[string]error) {
+	all, failed = map[int64]resident{}, map[string]error{}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for _, node := range nodes {
+		g.Go(func() error {
+			rows, err := e.at(ctx, node)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed[node] = err
+			}
+			for _, r := range rows {
+				all[int64(r.VMID)] = r
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return all, failed
+}
+
+// parallel is how many requests one call sends side by side.
+const parallel = 16
+
+// nodesOf are the nodes that have VMs of all, sorted.
+func nodesOf(all map[int64]listed) []string {
+	var nodes []string
+	for _, r := range all {
+		if r.Type == "qemu" && !slices.Contains(nodes, string(r.Node)) {
+			nodes = append(nodes, string(r.Node))
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
+// find says which node a VM is on, from memory where it was seen before. A VM that does not exist is NotFound; one that the account
+// may not see is Auth.
+func (e *estate) find(ctx context.Context, id backends.ID) (node string, vmid int64, err error) {
+	vmid, err = vmidOf(id)
+	if err != nil {
+		return "", 0, err
+	}
+	e.mu.Lock()
+	node, known := e.nodes[vmid]
+	e.mu.Unlock()
+	if known {
+		return node, vmid, nil
+	}
+	node, err = e.search(ctx, vmid)
+	return node, vmid, err
+}
+
+// search asks the cluster where a VM is now.
+func (e *estate) search(ctx context.Context, vmid int64) (string, error) {
+	all, err := e.all(ctx)
+	if err != nil {
+		return "", err
+	}
+	if r, ok := all[vmid]; ok && r.Type == "qemu" {
+		return string(r.Node), nil
+	}
+	return e.absent(ctx, vmid)
+}
+
+// absent looks for a VM that is not listed, and says why: what an account may not see looks as if it were not there, but is not gone. The API
+// refuses an account that may not look before it says that there is nothing to see.
+func (e *estate) absent(ctx context.Context, vmid int64) (node string, err error) {
+	var nodes []struct {
+		Node   pve.Text `json:"node"`
+		Status pve.Text `json:"status"`
+	}
+	if err := e.conn.Get(ctx, "/nodes", nil, &nodes); err != nil {
+		return "", err
+	}
+	gone := false
+	for _, n := range nodes {
+		if n.Status != "online" {
+			continue
+		}
+		switch err := e.conn.Get(ctx, pve.Path("nodes", string(n.Node), "qemu", vmid, "config"), nil, nil); backends.CodeOf(err) {
+		case "":
+			return string(n.Node), nil
+		case backends.NotFound:
+			gone = true
+		case backends.Transient:
+		default:
+			return "", err
+		}
+	}
+	if !gone {
+		return "", backends.Errorf(backends.Transient, "", "", "no node of the cluster answers")
+	}
+	return "", missing(vmid)
+}
+
+func missing(vmid int64) error {
+	return backends.Errorf(backends.NotFound, "", "", "the cluster has no VM with the id %d", vmid)
+}
+
+// vmidOf is an id as a number. What is none cannot exist.
+func vmidOf(id backends.ID) (int64, error) {
+	vmid, err := strconv.ParseInt(string(id), 10, 64)
+	if err != nil || vmid < 1 {
+		return 0, backends.Errorf(backends.NotFound, "", "", "%q is no id of a VM: Proxmox VE's are numbers", string(id))
+	}
+	return vmid, nil
+}
+
+func idOf(vmid int64) backends.ID { return backends.ID(strconv.FormatInt(vmid, 10)) }
+
+// on runs f with the node that a VM is on; where the VM has moved meanwhile, once more with its new one.
+func (b *Backend) on(ctx context.Context, id backends.ID, f func(node string, vmid int64) error) error {
+	node, vmid, err := b.estate.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = f(node, vmid)
+	if backends.CodeOf(err) != backends.NotFound && backends.CodeOf(err) != backends.Transient {
+		return err
+	}
+	now, findErr := b.estate.search(ctx, vmid)
+	switch {
+	case findErr != nil && backends.CodeOf(err) == backends.NotFound:
+		return findErr
+	case findErr != nil || now == node:
+		return err
+	}
+	return f(now, vmid)
+}

@@ -1,0 +1,231 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
+)
+
+// reconfigureTries is how often changes are tried on a VM that somebody else keeps changing.
+const reconfigureTries = 5
+
+// Reconfigure carries out changes: the VM is read once, and what differs goes into one request with the digest of what was read. Where somebody else
+// changes the VM in between, it begins again with what the VM is then.
+func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Reconfiguration) error {
+	defer b.estate.changed()
+	for try := 1; ; try++ {
+		m, err := b.machine(ctx, id)
+		if err != nil {
+			return fault.Wrap(err, "change", backends.VMObject(string(id)))
+		}
+		err = b.reconfigure(ctx, m, r)
+		if try == reconfigureTries || !errors.Is(err, fault.ErrDigest) || ctx.Err() != nil {
+			return fault.Wrap(err, "change", m.object())
+		}
+	}
+}
+
+func (b *Backend) reconfigure(ctx context.Context, m *machine, r backends.Reconfiguration) error {
+	changes := slices.DeleteFunc(slices.Clone(r.Changes), backends.Change.PartOfAddition)
+	if len(changes) == 0 {
+		return nil
+	}
+	w, err := b.worldOf(ctx, m.node, r.Desired)
+	if err != nil {
+		return err
+	}
+	from := m.hardware.observe(w, true).Spec
+	if err := b.admit(m, &from, r, changes); err != nil {
+		return err
+	}
+	p, err := makePlan(request{
+		World: w, VMID: m.hardware.VMID, Node: m.node, Have: m.hardware, Want: picked(&from, r.Desired, changes),
+		Running: r.Mode == backends.Live && m.power() != backends.Stopped,
+		UUID:    uuid.NewString(), MAC: newMAC, SeedVolume: b.seedVolume(w, m.hardware.VMID),
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.carryOut(ctx, m, p, r.Mode); err != nil {
+		return blame(err, p)
+	}
+	if p.Node != nil && *p.Node != m.node {
+		return b.migrate(ctx, m, backends.PlacementSpec{Host: p.Node})
+	}
+	return nil
+}
+
+// admit refuses what the mode of a change does not allow, before anything is changed.
+func (b *Backend) admit(m *machine, from *backends.VMSpec, r backends.Reconfiguration, changes []backends.Change) error {
+	if err := backends.Vet(b.catalogue(), from, r.Desired, changes, "change", m.object()); err != nil {
+		return err
+	}
+	if r.Mode == backends.Cold && m.power() != backends.Stopped {
+		for _, c := range changes {
+			if !c.IsNote() && b.catalogue().ImpactOf(from, r.Desired, c).Effect != backends.EffectLive {
+				return backends.Errorf(backends.Precondition, "", "", "the VM is %s, and this needs it stopped", m.power()).At(c.Path).Advise("Stop the VM first.")
+			}
+		}
+	}
+	if r.Mode == backends.Live && m.power() == backends.Running {
+		for _, c := range changes {
+			if impact := b.catalogue().ImpactOf(from, r.Desired, c); impact.Effect == backends.EffectRestart {
+				return backends.Errorf(backends.Precondition, "", "", "%s", impact.Reason).At(c.Path).Advise("Stop the VM first.")
+			}
+		}
+	}
+	return nil
+}
+
+// carryOut executes a plan in the order of its fields.
+func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backends.ReconfigureMode) error {
+	node, vmid := m.node, m.hardware.VMID
+	if p.Seed != nil {
+		if err := b.uploadSeed(ctx, node, p.Seed); err != nil {
+			return err
+		}
+	}
+	digest := m.digest
+	for _, d := range p.Detach {
+		if err := b.detach(ctx, m, d, mode); err != nil {
+			return err
+		}
+		digest = "" // it is another one now
+	}
+	if len(p.Set) > 0 || len(p.Delete) > 0 {
+		form := map[string]any{}
+		for key, text := range p.Set {
+			form[key] = text
+		}
+		if len(p.Delete) > 0 {
+			form["delete"] = strings.Join(p.Delete, ",")
+		}
+		if digest != "" {
+			form["digest"] = digest
+		}
+		if err := b.apply(ctx, m, form, mode); err != nil {
+			return err
+		}
+	}
+	for _, mv := range p.Move {
+		if err := b.moveDisk(ctx, node, vmid, mv); err != nil {
+			return err
+		}
+	}
+	for _, r := range p.Resize {
+		if err := b.resize(ctx, node, vmid, r); err != nil {
+			return err
+		}
+	}
+	for _, volume := range p.Free {
+		if err := b.freeVolume(ctx, node, volume); err != nil && backends.CodeOf(err) != backends.NotFound {
+			return err
+		}
+	}
+	if p.Pool != nil {
+		return b.setPool(ctx, vmid, m.Pool, *p.Pool)
+	}
+	return nil
+}
+
+// apply sends a form, and sees to it that nothing of it waits for the next start unsaid: what a running VM does not take is taken back.
+func (b *Backend) apply(ctx context.Context, m *machine, form map[string]any, mode backends.ReconfigureMode) error {
+	node, vmid := m.node, m.hardware.VMID
+	err := b.put(ctx, node, vmid, form)
+	if mode == backends.Deferred && isHotplug(err) {
+		return nil // it waits, as it was meant to
+	}
+	if m.power() == backends.Stopped || mode == backends.Deferred {
+		return err
+	}
+	if err != nil && !isHotplug(err) {
+		return err
+	}
+	after, readErr := b.configured(ctx, m.resident, m.Pool)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	var waits []string
+	for _, key := range after.pending {
+		if !slices.Contains(m.pending, key) {
+			waits = append(waits, key)
+		}
+	}
+	if len(waits) == 0 {
+		return err
+	}
+	if revertErr := b.put(ctx, node, vmid, map[string]any{"revert": strings.Join(waits, ",")}); revertErr != nil {
+		return errors.Join(err, revertErr)
+	}
+	if err != nil {
+		return err
+	}
+	return backends.Errorf(backends.Precondition, "", "", "the running VM does not take %s: Proxmox VE would keep it for the next start, and it was taken back", strings.Join(waits, ", ")).
+		Advise("Stop the VM first, or see to it that its guest and its hotplug setting allow the change.")
+}
+
+// isHotplug reports whether a request failed because a running VM did not take a change, which then waits all the same.
+func isHotplug(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "hotplug problem")
+}
+
+// detach takes a drive away. It becomes an unusedN of the VM, which is then deleted, freed of the VM, or left for the slot that gets its volume.
+func (b *Backend) detach(ctx context.Context, m *machine, d detach, mode backends.ReconfigureMode) error {
+	node, vmid := m.node, m.hardware.VMID
+	if err := b.apply(ctx, m, map[string]any{"delete": d.Slot}, mode); err != nil {
+		return at(err, d.Path)
+	}
+	if d.Attach != "" || d.Volume == "" || mode == backends.Deferred && m.power() != backends.Stopped {
+		return nil
+	}
+	after, err := b.configured(ctx, m.resident, m.Pool)
+	if err != nil {
+		return err
+	}
+	for key, text := range after.Config {
+		volume, _, _ := strings.Cut(text, ",")
+		if !strings.HasPrefix(key, "unused") || volume != d.Volume {
+			continue
+		}
+		if !d.Delete {
+			return at(b.keepVolume(ctx, node, vmid, key, volume), d.Path)
+		}
+		return at(b.put(ctx, node, vmid, map[string]any{"delete": key}), d.Path)
+	}
+	return nil // it is no volume of this VM's: nothing is left of it here
+}
+
+// moveDisk puts a disk on another storage or into another format; what it was is deleted.
+func (b *Backend) moveDisk(ctx context.Context, node string, vmid int64, mv move) error {
+	form := map[string]any{"disk": mv.Slot, "storage": mv.Storage, "delete": true}
+	if mv.Format != "" {
+		form["format"] = mv.Format
+	}
+	_, err := b.conn.Task(ctx, "move a disk", backends.VMObject(string(idOf(vmid))), "POST", pve.Path("nodes", node, "qemu", vmid, "move_disk"), form)
+	return at(err, mv.Path)
+}
+
+// setPool puts a VM into a pool, or takes it out where pool is "".
+func (b *Backend) setPool(ctx context.Context, vmid int64, from, pool string) error {
+	form := map[string]any{"vms": vmid, "allow-move": true}
+	name := pool
+	if pool == "" {
+		if from == "" {
+			return nil
+		}
+		name, form = from, map[string]any{"vms": vmid, "delete": true}
+	}
+	return at(b.conn.Put(ctx, pve.Path("pools", name), form, nil), "placement.pool")
+}
+
+func (p *plan) String() string {
+	return fmt.Sprintf("set %d, delete %v, detach %d, move %d, grow %d", len(p.Set), p.Delete, len(p.Detach), len(p.Move), len(p.Resize))
+}
