@@ -301,3 +301,29 @@ func TestDownload(t *testing.T) {
 		}
 	})
 }
+
+// Who may only see a storage sees its ISO images, but not the disks of VMs that are not his.
+func TestContentOfOthers(t *testing.T) {
+	s := Start(t, Options{})
+	put(t, s, "local:iso/a.iso", []byte("x"))
+	put(t, s, "local:snippets/user.yaml", []byte("#cloud-config"))
+	for _, id := range []string{"150", "151"} {
+		must(t, s, "POST", localContent, params{"vmid": id, "filename": "vm-" + id + "-disk-0.raw", "size": "1M"})
+	}
+	must(t, s, "POST", "/access/users", params{"userid": "eve@pve"})
+	must(t, s, "PUT", "/access/acl", params{"path": "/storage/local", "users": "eve@pve", "roles": "PVEAuditor"})
+	must(t, s, "PUT", "/access/acl", params{"path": "/vms/151", "users": "eve@pve", "roles": "PVEVMAdmin"})
+	token, _ := must(t, s, "POST", "/access/users/eve@pve/token/tf", params{"privsep": "0"}).(map[string]any)
+	c := newClient(t, s)
+	c.header.Set("Authorization", fmt.Sprintf("PVEAPIToken=eve@pve!tf=%v", token["value"]))
+	var seen []string
+	for _, v := range c.want(200, "OK", "GET", localContent, "").body["data"].([]any) {
+		seen = append(seen, v.(map[string]any)["volid"].(string))
+	}
+	if want := []string{"local:151/vm-151-disk-0.raw", "local:iso/a.iso"}; !slices.Equal(seen, want) {
+		t.Errorf("seen %v, want %v", seen, want)
+	}
+	c.want(403, "Permission check failed (/vms/150, VM.Config.Disk)", "GET", localContent+"/local:150/vm-150-disk-0.raw", "")
+	c.want(403, "Permission check failed (/storage/local, Datastore.Allocate)", "DELETE", localContent+"/local:151/vm-151-disk-0.raw", "")
+	c.want(500, "missing privileges to access local:snippets/user.yaml", "GET", localContent+"/local:snippets/user.yaml", "")
+}

@@ -30,8 +30,11 @@ func uploadFile(r *request) (any, error) {
 	file, named, size := r.upload.path, r.p["tmpfilename"], r.upload.size
 	algorithm, sum := r.p["checksum-algorithm"], r.p["checksum"]
 	r.upload.keep = true
-	return r.fork(f.node, "imgcopy", "", func(w *worker) error {
+	return r.forkNow(r.user, f.node, "imgcopy", "", func(w *worker) error {
 		defer os.Remove(file)
+		if err := w.takeTime(); err != nil {
+			return err
+		}
 		w.logf("starting file import from: %s", named)
 		data, err := w.load(file)
 		if err != nil {

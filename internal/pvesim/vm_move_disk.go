@@ -29,9 +29,9 @@ func moveDisk(r *request) (any, error) {
 	if _, err := j.check(r.cluster, m); err != nil {
 		return nil, err
 	}
-	return r.vmTask("qmmove", func(w *worker) error {
+	return r.forkNow(r.user, j.node, "qmmove", r.p["vmid"], func(w *worker) error {
 		return w.inLock(j.node, j.vmid, func(m *machine) error { return j.run(w, m) })
-	})
+	}), nil
 }
 
 // diskMove is the move of one disk to another storage.
@@ -118,8 +118,15 @@ func (j *diskMove) run(w *worker, m *machine) error {
 	}
 	var v *volume
 	var err error
-	w.unlocked(func() { v, err = w.fullClone(job) })
-	if err != nil {
+	w.unlocked(func() {
+		if err = w.takeTime(); err == nil {
+			v, err = w.fullClone(job)
+		}
+	})
+	switch {
+	case err != nil && w.ctx.Err() != nil:
+		return die("%s: interrupted by signal", failed)
+	case err != nil:
 		return prefixed(failed, err)
 	}
 	if job.running {

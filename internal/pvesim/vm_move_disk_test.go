@@ -1,8 +1,11 @@
 package pvesim
 
 import (
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestMoveDisk(t *testing.T) {
@@ -40,6 +43,27 @@ func TestMoveDisk(t *testing.T) {
 			t.Errorf("after a move that failed scsi0 is %v", got)
 		}
 	})
+}
+
+// A move that is stopped leaves the VM with its disk and no other.
+func TestMoveDiskStopped(t *testing.T) {
+	s := Start(t, Options{})
+	succeed(t, s, "POST", vms, params{"vmid": "160", "scsi0": "local:1"})
+	s.mu.Lock()
+	s.opts.TaskTime = time.Hour
+	s.mu.Unlock()
+	upid, _ := must(t, s, "POST", vms+"/160/move_disk", params{"disk": "scsi0", "storage": "local-lvm"}).(string)
+	must(t, s, "DELETE", "/nodes/pve1/tasks/"+url.PathEscape(upid), nil)
+	if exit, _ := ended(t, s, upid); !strings.Contains(exit, "interrupt") {
+		t.Errorf("ended %q", exit)
+	}
+	if got := s.Volumes("", "local-lvm"); len(got) > 0 {
+		t.Errorf("a copy is left: %v", got)
+	}
+	config, _ := must(t, s, "GET", vms+"/160/config", nil).(map[string]any)
+	if config["scsi0"] != "local:160/vm-160-disk-0.raw,size=1G" || config["unused0"] != nil {
+		t.Errorf("config %v", config)
+	}
 }
 
 func TestGiveDisk(t *testing.T) {

@@ -24,11 +24,10 @@ type copyJob struct {
 // fullClone copies a volume to a new one, which it returns, as Proxmox VE copies disks to clone, to import or to
 // move them, with what the task's log says of it. It is called without mu.
 func (w *worker) fullClone(j copyJob) (*volume, error) {
-	if j.drive == "" {
-		w.logf("create full clone of drive (%s)", j.from.volid)
-	} else {
-		w.logf("create full clone of drive %s (%s)", j.drive, j.from.volid)
-	}
+	_ = w.locked(func() error {
+		w.say("create full clone of drive %s", strings.TrimLeft(fmt.Sprintf("%s (%s)", j.drive, j.from.volid), " "))
+		return nil
+	})
 	data, size, err := w.bytesOf(j.from, j.snap)
 	if err != nil {
 		return nil, err
