@@ -345,3 +345,75 @@ func TestResize(t *testing.T) {
 	c.fails("shrinking disks is not supported", "PUT", vm+"/resize", "disk=scsi0&size=4G")
 	c.fails("disk 'scsi7' does not exist", "PUT", vm+"/resize", "disk=scsi7&size=4G")
 }
+
+func TestEFIDiskSaysWhichKeysItHas(t *testing.T) {
+	for version, want := range map[int]string{
+		8: "local:100/vm-100-disk-0.raw,efitype=4m,ms-cert=2023k,pre-enrolled-keys=1,size=528K",
+		9: "local:100/vm-100-disk-0.raw,efitype=4m,ms-cert=2023,pre-enrolled-keys=1,size=528K",
+	} {
+		c := newClient(t, Start(t, Options{Version: version}))
+		c.run("POST", "/nodes/pve1/qemu", "vmid=100&efidisk0=local:1,efitype=4m,pre-enrolled-keys=on")
+		if got := c.config(100, "")["efidisk0"]; got != want {
+			t.Errorf("version %d: %s", version, got)
+		}
+	}
+}
+
+func TestCreateForHighAvailability(t *testing.T) {
+	c := newClient(t, Start(t, Options{Version: 9}))
+	if log := c.run("POST", "/nodes/pve1/qemu", "vmid=100&ha-managed=1&start=1"); !strings.Contains(log, "Add as HA resource") {
+		t.Errorf("log %s", log)
+	}
+	c.eventually("the manager's start", func() bool { return c.s.machines[100].running })
+	c.want(500, "unable to remove VM 100 - used in HA resources and purge parameter not set.", "DELETE", "/nodes/pve1/qemu/100", "")
+}
+
+func TestImportOfDiskOfOtherVM(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	log := c.run("POST", "/nodes/pve1/qemu", "vmid=101&virtio0=local:0,import-from=local-lvm:vm-100-disk-0,format=qcow2")
+	if !strings.Contains(log, "create full clone of drive scsi0 (local-lvm:vm-100-disk-0)") {
+		t.Errorf("log %s", log)
+	}
+	if got := c.config(101, "")["virtio0"]; got != "local:101/vm-101-disk-0.qcow2,size=1G" {
+		t.Errorf("virtio0 %s", got)
+	}
+}
+
+func TestDiskOnStorageThatIsGone(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.want(200, "OK", "DELETE", "/storage/local-lvm", "")
+	c.fails("storage 'local-lvm' does not exist", "POST", "/nodes/pve1/qemu/100/status/start", "")
+	c.fails("storage 'local-lvm' does not exist", "DELETE", "/nodes/pve1/qemu/100", "")
+	c.want(500, "storage 'local-lvm' does not exist", "PUT", "/nodes/pve1/qemu/100/config", "scsi5=local-lvm:1")
+}
+
+func TestPrivilegesOfKeys(t *testing.T) {
+	s := Start(t, Options{})
+	c := newClient(t, s)
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	for route, form := range map[string]string{
+		"/access/roles": "roleid=Half&privs=VM.Config.Options,VM.Config.CPU,VM.Audit",
+		"/access/users": "userid=u@pve&password=secret-word",
+	} {
+		c.want(200, "OK", "POST", route, form)
+	}
+	c.want(200, "OK", "PUT", "/access/acl", "path=/vms/100&users=u@pve&roles=Half")
+	token := c.want(200, "OK", "POST", "/access/users/u@pve/token/tok", "privsep=0").body["data"].(map[string]any)["value"]
+	half := newClient(t, s)
+	half.header.Set("Authorization", fmt.Sprintf("PVEAPIToken=u@pve!tok=%s", token))
+	const config = "/nodes/pve1/qemu/100/config"
+	half.want(200, "OK", "PUT", config, "cores=2&name=b")
+	for form, lacks := range map[string]string{
+		"memory=1024":       "/vms/100, VM.Config.Memory",
+		"net0=virtio":       "/vms/100, VM.Config.Network",
+		"scsi1=local-lvm:1": "/storage/local-lvm, Datastore.AllocateSpace",
+		"delete=scsi0":      "/vms/100, VM.Config.Disk",
+		"startup=order%3D1": "/, Sys.Modify",
+	} {
+		half.want(403, "Permission check failed ("+lacks+")", "PUT", config, form)
+	}
+	half.want(500, "only root can set 'args' config", "PUT", config, "args=-x")
+	half.want(403, "Permission check failed", "POST", "/nodes/pve1/qemu", "vmid=101")
+}

@@ -63,10 +63,15 @@ func createVM(r *request) (any, error) {
 			return err
 		}
 		return w.locked(func() error {
-			switch {
-			case ha:
+			if ha {
+				w.say("Add as HA resource")
 				w.ha.resources[m.sid()] = section{"state": haStates[start]}
 				w.haWake()
+			}
+			switch {
+			case start && ha:
+				w.say("Execute autostart")
+				r.haStart(m)
 			case start:
 				w.say("Execute autostart")
 				w.forkAs(user, n.name, "qmstart", strconv.Itoa(id), startTask(n.name, id))

@@ -20,6 +20,9 @@ func efiSize(d drive) int64 {
 	return 128 << 10
 }
 
+// msCertificates is how an EFI disk says that the keys on it are those of 2023, by the version of Proxmox VE.
+var msCertificates = map[int]string{8: "2023k", 9: "2023"}
+
 // disker makes the volumes of drives for one VM, as its configuration is created or changed.
 type disker struct {
 	*worker
@@ -157,11 +160,17 @@ func (d *disker) createNew(key string, dr drive) error {
 			return err
 		}
 		d.sayTransferred(efiSize(dr))
+		if dr.options["pre-enrolled-keys"] == "1" {
+			dr.options["ms-cert"] = msCertificates[d.opts.Version]
+		}
 		dr.setSize(v.size)
 		d.done(key, dr, v)
 		return nil
 	case "tpmstate0":
-		format, kib = "raw", tpmStateSize>>10
+		kib = tpmStateSize >> 10
+		if d.opts.Version == 8 {
+			format = "raw" // all that the TPM's emulator could read then
+		}
 	}
 	v, err := d.own(st, format, "", kib<<10)
 	if err != nil {
@@ -203,7 +212,7 @@ func (d *disker) attach(key string, dr drive) error {
 	if f := dr.options["format"]; f != "" && f != v.format {
 		return die("drive '%s' - volume '%s' - 'format=%s' option different from storage format '%s'", key, dr.file, f, v.format)
 	}
-	if key == "tpmstate0" && v.format != "raw" {
+	if key == "tpmstate0" && v.format != "raw" && d.opts.Version == 8 {
 		return die("tpmstate0: volume format is '%s', only 'raw' is supported!", v.format)
 	}
 	if !dr.cloudInit() {
@@ -226,7 +235,7 @@ func (d *disker) importDisk(key string, dr drive) error {
 		return err
 	}
 	job := copyJob{drive: d.driveOf(src), from: src, node: d.m.node.name, to: st, vmid: d.m.id, format: dr.options["format"]}
-	if key == "tpmstate0" {
+	if key == "tpmstate0" && d.opts.Version == 8 {
 		job.format = "raw"
 	}
 	if owner := d.machines[src.vmid]; src.content == "images" && owner != nil {

@@ -76,6 +76,9 @@ func (c *cluster) vmStatus(m *machine, full bool) map[string]any {
 	if full {
 		row["qmpstatus"] = "stopped"
 	}
+	if c.opts.Version == 9 {
+		row["memhost"] = 0
+	}
 	if m.running {
 		c.runningStatus(m, row, full)
 	}
@@ -89,6 +92,12 @@ func (c *cluster) runningStatus(m *machine, row map[string]any, full bool) {
 	row["mem"], row["cpu"] = memory/4, 0
 	if m.inGuest != nil {
 		row["mem"], row["cpu"] = memory/2, 0.015625
+	}
+	if c.opts.Version == 9 {
+		row["memhost"] = memory/2 + 64<<20
+		for _, what := range []string{"cpusome", "cpufull", "iosome", "iofull", "memorysome", "memoryfull"} {
+			row["pressure"+what] = 0
+		}
 	}
 	nics := map[string]any{}
 	var in, out int64
@@ -111,9 +120,6 @@ func (c *cluster) runningStatus(m *machine, row map[string]any, full bool) {
 	row["qmpstatus"] = "running"
 	if m.paused {
 		row["qmpstatus"] = "paused"
-	}
-	if c.opts.Version == 9 {
-		row["memhost"] = memory/2 + 64<<20
 	}
 }
 
