@@ -57,6 +57,7 @@ type verdict struct {
 	text   string // in words, "" is what Proxmox VE says
 	remedy string
 	is     error // a sentinel
+	vague  bool  // that something failed is said, and not why
 }
 
 // said is an error in plain words that still wraps the answer.

@@ -13,11 +13,11 @@ const most = 3
 // started is said at the end, why in the lines before.
 func ofFailure(f *Failure) verdict {
 	exit := clean(f.Exit)
-	if v, ok := byWords(exit); ok && !v.vague() {
+	if v, ok := byWords(exit); ok && !v.vague {
 		return v
 	}
 	for i := len(f.Log) - 1; i >= 0; i-- {
-		if v, ok := byWords(clean(f.Log[i])); ok && !v.vague() {
+		if v, ok := byWords(clean(f.Log[i])); ok && !v.vague {
 			if v.code == backends.NotFound {
 				v.code = backends.Precondition // something that the object needs
 			}
@@ -30,9 +30,6 @@ func ofFailure(f *Failure) verdict {
 	return verdict{code: backends.Internal}
 }
 
-// vague reports whether a verdict says that something failed and not why.
-func (v verdict) vague() bool { return v.is == errVague }
-
 func (f *Failure) words() string {
 	exit := clean(f.Exit)
 	var lines []string
@@ -43,7 +40,7 @@ func (f *Failure) words() string {
 		}
 		lines = append(lines, l)
 	}
-	if v, ok := byWords(exit); ok && !v.vague() || len(lines) == 0 {
+	if v, ok := byWords(exit); ok && !v.vague || len(lines) == 0 {
 		return exit
 	}
 	return exit + " (its log: " + strings.Join(lines[max(0, len(lines)-most):], "; ") + ")"

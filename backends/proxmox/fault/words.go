@@ -1,14 +1,10 @@
 package fault
 
 import (
-	"errors"
 	"regexp"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
-
-// errVague marks a text that says that something failed and not why.
-var errVague = errors.New("no reason given")
 
 // word is a text of Proxmox VE and what it means.
 type word struct {
@@ -143,5 +139,5 @@ var passing = []word{
 // last are texts that say that something failed and not why.
 var last = []word{
 	say(`qmp command '.*' failed|no such file or directory|could not open`, verdict{code: backends.Precondition}),
-	say(`start failed|QEMU exited with code|command '.*' failed|clone failed|unable to create image|download failed`, verdict{code: backends.Precondition, is: errVague}),
+	say(`start failed|QEMU exited with code|command '.*' failed|clone failed|unable to create image|download failed`, verdict{code: backends.Precondition, vague: true}),
 }

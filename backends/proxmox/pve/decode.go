@@ -159,15 +159,9 @@ func decode(data json.RawMessage, into any) error {
 	}
 	target := reflect.TypeOf(into)
 	if target.Kind() == reflect.Pointer && target != reflect.TypeFor[*json.RawMessage]() {
-		switch target.Elem().Kind() {
-		case reflect.Map, reflect.Struct:
-			if empty(data, '[', ']') {
-				return nil
-			}
-		case reflect.Slice:
-			if empty(data, '{', '}') {
-				return nil
-			}
+		kind := target.Elem().Kind()
+		if (kind == reflect.Map || kind == reflect.Struct) && empty(data, '[', ']') || kind == reflect.Slice && empty(data, '{', '}') {
+			return nil
 		}
 	}
 	return json.Unmarshal(data, into)
@@ -181,23 +175,16 @@ func empty(data []byte, open, end byte) bool {
 	return len(data) >= 2 && data[0] == open && data[len(data)-1] == end && len(bytes.TrimSpace(data[1:len(data)-1])) == 0
 }
 
-// envelope takes the data out of an answer, and how much there would be of it.
-func envelope(body []byte) (data json.RawMessage, total int, err error) {
+// envelope takes the data out of an answer.
+func envelope(body []byte) (json.RawMessage, error) {
 	var e struct {
-		Data  json.RawMessage `json:"data"`
-		Total json.RawMessage `json:"total"`
+		Data json.RawMessage `json:"data"`
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, 0, errors.New("it is empty")
+		return nil, errors.New("it is empty")
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, 0, err
-	}
-	var n Int
-	if len(e.Total) > 0 {
-		_ = n.UnmarshalJSON(e.Total) // a total that is none says nothing
-	}
-	return e.Data, int(n), nil
+	err := json.Unmarshal(body, &e)
+	return e.Data, err
 }
 
 // complaint takes apart what a refusal's body says, whatever its form.

@@ -85,7 +85,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(_ *testing.T, body []byte) {
-		data, _, err := envelope(body)
+		data, err := envelope(body)
 		if err == nil {
 			var row struct {
 				I Int

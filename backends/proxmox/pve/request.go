@@ -72,7 +72,7 @@ func (c *Client) do(ctx context.Context, q *call, into any) error {
 	if into == nil {
 		return nil
 	}
-	data, _, err := envelope(a.body)
+	data, err := envelope(a.body)
 	if err == nil {
 		err = decode(data, into)
 	}
@@ -176,6 +176,7 @@ func texts(v any) ([]string, error) {
 		return []string{strconv.FormatUint(r.Uint(), 10)}, nil
 	case reflect.Float32, reflect.Float64:
 		return []string{strconv.FormatFloat(r.Float(), 'f', -1, r.Type().Bits())}, nil
+	default:
+		return nil, fmt.Errorf("a value of type %T", v)
 	}
-	return nil, fmt.Errorf("a value of type %T", v)
 }

@@ -16,9 +16,7 @@ var tickets = regexp.MustCompile(`PVE(VNC)?:[^\s"']*::[A-Za-z0-9+/=%]+|PVE(APITo
 func hiding(secrets []string) func(string) string {
 	var forms []string
 	for _, s := range secrets {
-		for _, form := range []string{s, strings.TrimSpace(s), url.QueryEscape(s), url.PathEscape(s)} {
-			forms = append(forms, form)
-		}
+		forms = append(forms, s, strings.TrimSpace(s), url.QueryEscape(s), url.PathEscape(s))
 		if plain, err := url.PathUnescape(s); err == nil {
 			forms = append(forms, plain, strings.TrimSpace(plain))
 		}
