@@ -156,6 +156,15 @@ func (c *cluster) haTakeCommands() {
 			continue // the manager writes that to its log, and nothing else comes of it
 		}
 		s.command = []string{words[0], words[2]}
+		if words[0] == "stop" {
+			continue
+		}
+		with, _ := c.haAffine(words[1])
+		for _, other := range with {
+			if o := c.ha.services[other]; o != nil && o.node != words[2] {
+				o.command = s.command
+			}
+		}
 	}
 	c.ha.commands = nil
 }
@@ -328,7 +337,8 @@ func (c *cluster) haWork(sid string, s *service) (busy bool) {
 	switch s.state {
 	case "started":
 		if m.node.name != s.node {
-			return false
+			s.node = m.node.name // it was moved before it was a service
+			return true
 		}
 		if m.running {
 			done := s.running

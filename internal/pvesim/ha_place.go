@@ -69,6 +69,14 @@ func (c *cluster) haMotion(sid string) (with []string, against map[string][]map[
 	return with, against
 }
 
+// bound is the node where a service is, or that it is on its way to.
+func (s *service) bound() string {
+	if s.target != "" {
+		return s.target
+	}
+	return s.node
+}
+
 // haPlace chooses the node of a service that is to run, "" where none will do. next asks for another than those
 // where it did not start.
 func (c *cluster) haPlace(sid string, s *service, next bool) string {
@@ -95,13 +103,13 @@ func (c *cluster) haPlace(sid string, s *service, next bool) string {
 	with, apart := c.haAffine(sid)
 	for _, other := range apart {
 		if o := c.ha.services[other]; o != nil && len(ranks) > 1 {
-			delete(ranks, o.node)
+			delete(ranks, o.bound())
 		}
 	}
 	for _, other := range with {
 		if o := c.ha.services[other]; o != nil && (o.running || other < sid) {
-			if _, can := ranks[o.node]; can {
-				ranks = map[string]int{o.node: ranks[o.node]}
+			if rank, can := ranks[o.bound()]; can {
+				ranks = map[string]int{o.bound(): rank}
 				break
 			}
 		}

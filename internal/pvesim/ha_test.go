@@ -192,6 +192,12 @@ func TestHARules(t *testing.T) {
 	has(t, b.do("GET", "/cluster/ha/rules/home", "").(map[string]any), "comment", nil)
 	b.do("POST", "/cluster/ha/rules", "rule=apart&type=resource-affinity&affinity=negative&resources=vm:101,vm:102")
 	b.eventually("the two are apart", func() bool { return b.at(101, "pve1")() != b.at(102, "pve1")() })
+	b.do("PUT", "/cluster/ha/rules/apart", "type=resource-affinity&affinity=positive")
+	b.eventually("the two are together", func() bool { return b.at(101, "pve1")() == b.at(102, "pve1")() && b.serviceState("vm:102") == "started" })
+	to := map[bool]string{true: "pve2", false: "pve1"}[b.at(102, "pve1")()]
+	moved := b.do("POST", "/cluster/ha/resources/vm:102/migrate", "node="+to).(map[string]any)
+	has(t, moved, "comigrated-resources", "[vm:101]")
+	b.eventually("both are moved", func() bool { return b.at(101, to)() && b.at(102, to)() })
 	if n := len(b.do("GET", "/cluster/ha/rules", "resource=vm:101").([]map[string]any)); n != 1 {
 		t.Errorf("%d rules of vm:101", n)
 	}

@@ -20,6 +20,9 @@ type resources struct {
 // resourcesOf looks for devices of the host in a configuration. A mapped device does not bind a VM that is stopped.
 func (c *cluster) resourcesOf(s section, running bool) resources {
 	res := resources{local: []string{}, mapped: map[string]map[string]any{}, missing: map[string][]string{}}
+	if running {
+		res.local = append(res.local, s.unsavable()...)
+	}
 	if s.set("ivshmem") {
 		res.local = append(res.local, "ivshmem")
 	}

@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,9 @@ func (t *snapshotTask) prepare(m *machine, description string, withRAM bool) err
 	if err := m.checkLock(); err != nil {
 		return err
 	}
+	if stuck := m.config.unsavable(); withRAM && len(stuck) > 0 {
+		return die("Cannot live-migrate, snapshot (with RAM), or hibernate a VM with: %s", strings.Join(stuck, ", "))
+	}
 	if m.snapshots[t.name] != nil {
 		return die("snapshot name '%s' already used", t.name)
 	}
@@ -79,6 +83,20 @@ func (t *snapshotTask) prepare(m *machine, description string, withRAM bool) err
 	m.snapshots[t.name] = s
 	m.config["lock"] = "snapshot"
 	return nil
+}
+
+// unsavable are the features of a VM whose state can neither be written down nor moved.
+func (s section) unsavable() []string {
+	var list []string
+	if s.set("amd-sev") {
+		list = append(list, "amd-sev")
+	}
+	for key := range s {
+		if hasNumber(key, "virtiofs") {
+			return append(list, "virtiofs")
+		}
+	}
+	return list
 }
 
 // saveState makes the volume that keeps the memory of a VM that runs.

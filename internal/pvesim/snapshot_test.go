@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const vm100 = "/nodes/pve1/qemu/100"
@@ -165,4 +166,75 @@ func TestSnapshotFailsWhole(t *testing.T) {
 		t.Error("something of the snapshot is left")
 	}
 	has(t, b.config(100), "lock", nil)
+}
+
+// What takes long takes it under a lock that everybody sees; a task that is stopped half-way leaves what Proxmox VE leaves.
+func TestLongTasks(t *testing.T) {
+	b := newTrial(t, Options{Nodes: []string{"pve1", "pve2"}, LockWait: 50 * time.Millisecond})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1,format=qcow2")
+	b.task("POST", vm100+"/snapshot", "snapname=s0")
+	b.write(100, "scsi0", "kept")
+	long := func(method, path, p string) (upid string) {
+		t.Helper()
+		b.mu.Lock()
+		b.opts.TaskTime = time.Hour
+		b.mu.Unlock()
+		upid = b.do(method, path, p).(string)
+		b.mu.Lock()
+		b.opts.TaskTime = 0
+		b.mu.Unlock()
+		return upid
+	}
+	end := func(upid string) {
+		t.Helper()
+		b.do("DELETE", "/nodes/pve1/tasks/"+upid, "")
+		b.await(t.Context(), upid)
+	}
+	locked := func(id int, lock string) {
+		t.Helper()
+		b.eventually("VM locked: "+lock, func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.machines[id] != nil && b.machines[id].config["lock"] == lock
+		})
+	}
+	volumes := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.volumes.all)
+	}
+
+	upid := long("POST", vm100+"/snapshot", "snapname=s1")
+	locked(100, "snapshot")
+	has(t, b.snapshotsOf(vm100)["s1"], "snapstate", "prepare")
+	b.fails("POST", vm100+"/snapshot/s0/rollback", "", "VM is locked (snapshot)")
+	end(upid)
+	has(t, b.config(100), "lock", nil)
+	if len(b.snapshotsOf(vm100)) != 2 {
+		t.Error("the snapshot that was stopped is there")
+	}
+
+	upid = long("POST", vm100+"/clone", "newid=101&full=1")
+	locked(101, "clone")
+	has(t, b.config(101), "description", " qmclone temporary file")
+	b.refused("POST", vm100+"/clone", "newid=101&full=1", "unable to create VM 101: config file already exists")
+	b.refused("PUT", "/nodes/pve1/qemu/101/config", "name=x", "got timeout")
+	b.task("POST", vm100+"/clone", "newid=102&full=1")
+	end(upid)
+	b.refused("GET", "/nodes/pve1/qemu/101/config", "", "does not exist")
+	b.task("DELETE", "/nodes/pve1/qemu/102", "")
+
+	b.task("DELETE", vm100+"/snapshot/s0", "")
+	upid = long("POST", vm100+"/migrate", "target=pve2")
+	locked(100, "migrate")
+	end(upid)
+	has(t, b.config(100), "lock", nil)
+	if !b.at(100, "pve1")() || volumes() != 1 {
+		t.Errorf("it is at another node, or there are %d volumes", volumes())
+	}
+	b.reads(100, "scsi0", "kept")
+
+	b.task("POST", vm100+"/snapshot", "snapname=s2")
+	end(long("POST", vm100+"/snapshot/s2/rollback", ""))
+	b.refused("PUT", vm100+"/config", "name=x", "VM is locked (rollback)")
 }
