@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -125,9 +126,14 @@ func listPCI(r *request) (any, error) {
 }
 
 // clusterOptions are those of the cluster, with the few that are always shown.
+// clusterOptions shows the options, all of them only to who may look at the cluster.
 func clusterOptions(r *request) (any, error) {
 	answer := r.misc.options.show("max_workers")
 	answer["allowed-tags"] = keyList(r.misc.options["registered-tags"])
+	if !r.may("/", "Sys.Audit") {
+		maps.DeleteFunc(answer, func(key string, _ any) bool { return key != "console" && key != "tag-style" && key != "allowed-tags" })
+		return answer, nil
+	}
 	if answer["mac_prefix"] == nil {
 		answer["mac_prefix"] = "BC:24:11"
 	}

@@ -61,7 +61,7 @@ func readParams(h *http.Request) (map[string]any, *upload, error) {
 			in[k] = v
 		}
 	default:
-		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("upload 'Content-Type '%s' not implemented'", kind))
+		return nil, nil, proxied(http.StatusVariantAlsoNegotiates, fmt.Sprintf("upload 'Content-Type '%s' not implemented", kind))
 	}
 	return in, nil, nil
 }
