@@ -193,7 +193,9 @@ func TestHARules(t *testing.T) {
 	b.do("POST", "/cluster/ha/rules", "rule=apart&type=resource-affinity&affinity=negative&resources=vm:101,vm:102")
 	b.eventually("the two are apart", func() bool { return b.at(101, "pve1")() != b.at(102, "pve1")() })
 	b.do("PUT", "/cluster/ha/rules/apart", "type=resource-affinity&affinity=positive")
-	b.eventually("the two are together", func() bool { return b.at(101, "pve1")() == b.at(102, "pve1")() && b.serviceState("vm:102") == "started" })
+	b.eventually("the two are together", func() bool {
+		return b.at(101, "pve1")() == b.at(102, "pve1")() && b.serviceState("vm:102") == "started"
+	})
 	to := map[bool]string{true: "pve2", false: "pve1"}[b.at(102, "pve1")()]
 	moved := b.do("POST", "/cluster/ha/resources/vm:102/migrate", "node="+to).(map[string]any)
 	has(t, moved, "comigrated-resources", "[vm:101]")
