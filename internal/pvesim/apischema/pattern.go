@@ -11,7 +11,7 @@ var patterns sync.Map // string → *regexp.Regexp
 
 // notation is how Perl writes what Go writes otherwise. Go repeats at most a thousand times; where Perl's limit is
 // larger, the length is not what anybody checks.
-var notation = strings.NewReplacer("(?^:", "(?:", "(?^i:", "(?i:", "{,", "{0,", "{0,4096}", "*", `\-_`, `\-_`, ")-_", `)-_`)
+var notation = strings.NewReplacer("(?^:", "(?:", "(?^i:", "(?i:", "{,", "{0,", "{0,4096}", "*")
 
 // perl compiles one of the API's patterns, anchored as Proxmox VE does. One that Go cannot read accepts everything.
 func perl(pattern string) *regexp.Regexp {
