@@ -160,8 +160,10 @@ func (c *comparison) shapes(at string, want, got []any) string {
 }
 
 // identities are the keys that name an element of a list, the first that all elements have.
-var identities = []string{"upid", "volid", "vmid", "key", "roleid", "userid", "tokenid", "groupid", "poolid", "realm", "iface", "storage", "subdir",
-	"sid", "group", "id", "name", "node", "pos", "cidr", "zone", "vnet"}
+var identities = []string{
+	"upid", "volid", "vmid", "key", "roleid", "userid", "tokenid", "groupid", "poolid", "realm", "iface", "storage", "subdir",
+	"sid", "group", "id", "name", "node", "pos", "cidr", "zone", "vnet",
+}
 
 func identity(lists ...[]any) string {
 	for _, id := range identities {
