@@ -17,7 +17,7 @@ const (
 const gib = 1 << 30
 
 // newCluster makes the cluster that a server begins with.
-func newCluster(ctx context.Context, o Options) (*cluster, error) {
+func newCluster(ctx context.Context, o Options) *cluster {
 	c := &cluster{
 		opts:     o,
 		schema:   apischema.Load(o.Version),
@@ -47,13 +47,11 @@ func newCluster(ctx context.Context, o Options) (*cluster, error) {
 			"path": "/mnt/pve/shared", "server": "10.10.0.9", "export": "/export", "content": "images,iso,import,snippets", "shared": "1",
 		}})
 	}
-	if err := c.seedMachines(); err != nil {
-		return nil, err
-	}
+	c.seedMachines()
 	if o.HARound > 0 && c.haRound() {
 		c.haWake() // last: from here on others look at the cluster
 	}
-	return c, nil
+	return c
 }
 
 // seedInterfaces are the cards and bridges of each node. vmbr0 is where pretended guests find a DHCP server.

@@ -66,11 +66,7 @@ func New(o Options) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.end = cancel
-	if s.cluster, err = newCluster(ctx, o); err != nil {
-		cancel()
-		_ = listener.Close()
-		return nil, err
-	}
+	s.cluster = newCluster(ctx, o)
 	s.cluster.fingerprint, s.cluster.authority = s.certificate.fingerprint, s.certificate.authority
 	s.faults.released = ctx.Done()
 	s.serve(listener)
