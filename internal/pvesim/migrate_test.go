@@ -145,3 +145,38 @@ func TestMigrateAll(t *testing.T) {
 		b.fails("POST", "/nodes/pve1/migrateall", "target=pve2&maxworkers=1", "no migrations worker started...")
 	})
 }
+
+// A mapped device lets a VM that is stopped go where the mapping has a device too, and keeps one that runs.
+func TestMigrateMappedDevices(t *testing.T) {
+	eachVersion(t, 2, func(b *trial) {
+		b.do("POST", "/cluster/mapping/pci", "id=gpu&map=node=pve1,path=0000:01:00.0,id=8086:1521")
+		b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=shared:1&hostpci0=mapping=gpu")
+		check := b.do("GET", vm100+"/migrate", "").(map[string]any)
+		has(b.t, check, "mapped-resources", "[hostpci0]")
+		has(b.t, check, "allowed_nodes", "[]")
+		has(b.t, check["not_allowed_nodes"].(map[string]any), "pve2", "map[unavailable-resources:[hostpci0]]")
+		log := b.fails("POST", vm100+"/migrate", "target=pve2", "migration aborted")
+		if !strings.Contains(log, "can't migrate to 'pve2': missing mapped devices hostpci0") {
+			b.t.Errorf("log:\n%s", log)
+		}
+		b.mu.Lock()
+		b.mapping("pci", "gpu")["map"] += "\x00node=pve2,path=0000:01:00.0,id=8086:1521"
+		known := mapsTo(b.mapping("pci", "gpu"), "pve2")
+		b.machines[100].running = true
+		b.mu.Unlock()
+		if !known {
+			b.t.Fatal("the mapping has no device at pve2")
+		}
+		log = b.fails("POST", vm100+"/migrate", "target=pve2&online=1", "migration aborted")
+		if !strings.Contains(log, "can't live migrate running VM which uses following mapped devices: hostpci0:gpu") {
+			b.t.Errorf("log:\n%s", log)
+		}
+		b.mu.Lock()
+		b.machines[100].running = false
+		b.mu.Unlock()
+		b.task("POST", vm100+"/migrate", "target=pve2")
+		if !b.at(100, "pve2")() {
+			b.t.Error("it did not move")
+		}
+	})
+}
