@@ -2,7 +2,6 @@ package pvesim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -122,32 +121,6 @@ func TestDigestAndProtection(t *testing.T) {
 	c.run("DELETE", vm, "")
 }
 
-func TestLocks(t *testing.T) {
-	c := newClient(t, Start(t, Options{LockWait: 1}))
-	const vm = "/nodes/pve1/qemu/100"
-	c.run("POST", "/nodes/pve1/qemu", aVM)
-	c.s.mu.Lock()
-	m := c.s.machines[100]
-	release, err := c.s.lockConfig(t.Context(), m)
-	c.s.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const timeout = "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"
-	c.want(500, timeout, "PUT", vm+"/config", "name=b")
-	log := c.fails(timeout, "POST", vm+"/status/start", "")
-	if !strings.HasPrefix(log, "trying to acquire lock...") {
-		t.Errorf("log %s", log)
-	}
-	release()
-	c.s.mu.Lock()
-	m.config["lock"] = "backup"
-	c.s.mu.Unlock()
-	c.want(500, "VM is locked (backup)", "PUT", vm+"/config", "name=b")
-	c.want(500, "VM is locked (backup)", "POST", vm+"/config", "name=b")
-	c.fails("VM is locked (backup)", "POST", vm+"/status/start", "")
-}
-
 func TestTagsAndBackgroundDelay(t *testing.T) {
 	c := newClient(t, Start(t, Options{}))
 	const vm = "/nodes/pve1/qemu/100"
@@ -181,133 +154,6 @@ func TestBootOrderFollowsDevices(t *testing.T) {
 		t.Errorf("without it: %s", got)
 	}
 	c.want(500, "invalid bootorder: device 'net7' does not exist'", "PUT", vm+"/config", "boot=order%3Dnet7")
-}
-
-func TestVolumesGoWithVM(t *testing.T) {
-	c := newClient(t, Start(t, Options{}))
-	c.run("POST", "/nodes/pve1/qemu", aVM+"&efidisk0=local-lvm:1,efitype=4m&tpmstate0=local-lvm:1,version=v2.0&ide2=local-lvm:cloudinit&bios=ovmf")
-	conf := c.config(100, "")
-	for key, want := range map[string]string{
-		"efidisk0":  "local-lvm:vm-100-disk-0,efitype=4m,size=4M",
-		"tpmstate0": "local-lvm:vm-100-disk-3,size=4M,version=v2.0",
-		"ide2":      "local-lvm:vm-100-cloudinit,media=cdrom",
-	} {
-		if conf[key] != want {
-			t.Errorf("%s %s, want %s", key, conf[key], want)
-		}
-	}
-	c.want(200, "OK", "PUT", "/nodes/pve1/qemu/100/config", "delete=scsi1&force=1")
-	if conf := c.config(100, ""); conf["unused0"] != "" {
-		t.Errorf("forced away, and still unused: %v", conf)
-	}
-	c.want(200, "OK", "PUT", "/nodes/pve1/qemu/100/unlink", "idlist=scsi0")
-	if conf := c.config(100, ""); conf["unused0"] != "local-lvm:vm-100-disk-1" {
-		t.Errorf("unlinked: %v", conf)
-	}
-	c.run("DELETE", "/nodes/pve1/qemu/100", "")
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	for k := range c.s.volumes.all {
-		t.Errorf("%s is left", k.volid)
-	}
-}
-
-func TestFailedCreateLeavesNothing(t *testing.T) {
-	c := newClient(t, Start(t, Options{}))
-	c.fails("unable to create VM 100 - volume 'local:iso/none.iso' does not exist", "POST", "/nodes/pve1/qemu",
-		"vmid=100&ide2=local:cloudinit&sata1=local:1&sata2=local:iso/none.iso,media=cdrom")
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if len(c.s.volumes.all) != 0 || c.s.machines[100] != nil {
-		t.Errorf("volumes %v, VM %v", c.s.volumes.all, c.s.machines[100])
-	}
-}
-
-func TestStartOfCreateIsATaskOfItsOwn(t *testing.T) {
-	c := newClient(t, Start(t, Options{NoKVM: true}))
-	log := c.run("POST", "/nodes/pve1/qemu", "vmid=100&start=1")
-	if !strings.Contains(log, "Execute autostart") {
-		t.Errorf("log %s", log)
-	}
-	var start *task
-	c.eventually("the end of the start", func() bool {
-		i := slices.IndexFunc(c.s.tasks.all, func(t *task) bool { return t.kind == "qmstart" && t.exit != "" })
-		if i >= 0 {
-			start = c.s.tasks.all[i]
-		}
-		return start != nil
-	})
-	if !strings.HasPrefix(start.exit, "KVM virtualisation configured, but not available") {
-		t.Errorf("the start ended with %s", start.exit)
-	}
-	c.want(200, "OK", "PUT", "/nodes/pve1/qemu/100/config", "kvm=0")
-	c.run("POST", "/nodes/pve1/qemu/100/status/start", "")
-}
-
-func TestHibernation(t *testing.T) {
-	c := newClient(t, Start(t, Options{}))
-	const vm = "/nodes/pve1/qemu/100"
-	c.run("POST", "/nodes/pve1/qemu", aVM)
-	c.run("POST", vm+"/status/start", "")
-	c.want(200, "OK", "PUT", vm+"/config", "memory=1024")
-	c.run("POST", vm+"/status/suspend", "todisk=1")
-	conf := c.config(100, "current=1")
-	if conf["lock"] != "suspended" || !strings.HasPrefix(conf["vmstate"], "local-lvm:vm-100-state-suspend-") || conf["memory"] != "" {
-		t.Errorf("hibernated: %v", conf)
-	}
-	if log := c.run("POST", vm+"/status/resume", ""); !strings.Contains(log, "Resuming suspended VM") {
-		t.Errorf("log %s", log)
-	}
-	if conf := c.config(100, "current=1"); conf["lock"] != "" || conf["vmstate"] != "" || conf["memory"] != "" {
-		t.Errorf("resumed: %v", conf)
-	}
-	if row := c.rows(100)["memory"]; row != "pending=1024" {
-		t.Errorf("memory %s", row)
-	}
-}
-
-func TestReboot(t *testing.T) {
-	c := newClient(t, Start(t, Options{Guests: true}))
-	const vm = "/nodes/pve1/qemu/100"
-	c.want(500, "unable to find configuration file for VM 100 on node 'pve1'", "POST", vm+"/status/reboot", "")
-	c.run("POST", "/nodes/pve1/qemu", aVM)
-	c.want(500, "VM 100 not running", "POST", vm+"/status/reboot", "")
-	c.run("POST", vm+"/status/start", "")
-	c.want(200, "OK", "PUT", vm+"/config", "memory=1024&cores=2")
-	c.run("POST", vm+"/status/reboot", "")
-	c.eventually("the start after the reboot", func() bool { return c.s.machines[100].running })
-	if conf := c.config(100, "current=1"); conf["memory"] != "1024" || conf["cores"] != "2" {
-		t.Errorf("after the reboot: %v", conf)
-	}
-	c.run("POST", vm+"/status/suspend", "")
-	c.want(500, "VM is paused - cannot shutdown", "POST", vm+"/status/shutdown", "")
-	c.run("POST", vm+"/status/resume", "")
-	c.run("POST", vm+"/status/shutdown", "")
-	if a := c.want(200, "OK", "GET", vm+"/status/current", ""); !strings.Contains(a.text, `"qmpstatus":"stopped"`) {
-		t.Errorf("after the shutdown: %s", a.text)
-	}
-}
-
-func TestShutdownThatGuestRefuses(t *testing.T) {
-	c := newClient(t, Start(t, Options{}))
-	const vm = "/nodes/pve1/qemu/100"
-	c.run("POST", "/nodes/pve1/qemu", aVM)
-	c.run("POST", vm+"/status/start", "")
-	c.fails("VM quit/powerdown failed - got timeout", "POST", vm+"/status/shutdown", "timeout=0")
-	log := c.run("POST", vm+"/status/shutdown", "timeout=0&forceStop=1")
-	if !strings.Contains(log, "VM still running - terminating now with SIGTERM") {
-		t.Errorf("log %s", log)
-	}
-	// A stop overrules a shutdown that waits.
-	c.run("POST", vm+"/status/start", "")
-	waits := c.do("POST", vm+"/status/shutdown", "timeout=600")
-	c.eventually("the shutdown to have the lock", func() bool { return len(c.s.machines[100].flock) == 0 })
-	if log := c.run("POST", vm+"/status/stop", "overrule-shutdown=1"); !strings.Contains(log, "overruled qmshutdown tasks: UPID:") {
-		t.Errorf("log %s", log)
-	}
-	if exit, _ := c.task(waits); exit == "OK" {
-		t.Error("the overruled shutdown ended well")
-	}
 }
 
 func TestHookScript(t *testing.T) {
@@ -344,49 +190,6 @@ func TestResize(t *testing.T) {
 	}
 	c.fails("shrinking disks is not supported", "PUT", vm+"/resize", "disk=scsi0&size=4G")
 	c.fails("disk 'scsi7' does not exist", "PUT", vm+"/resize", "disk=scsi7&size=4G")
-}
-
-func TestEFIDiskSaysWhichKeysItHas(t *testing.T) {
-	for version, want := range map[int]string{
-		8: "local:100/vm-100-disk-0.raw,efitype=4m,ms-cert=2023k,pre-enrolled-keys=1,size=528K",
-		9: "local:100/vm-100-disk-0.raw,efitype=4m,ms-cert=2023,pre-enrolled-keys=1,size=528K",
-	} {
-		c := newClient(t, Start(t, Options{Version: version}))
-		c.run("POST", "/nodes/pve1/qemu", "vmid=100&efidisk0=local:1,efitype=4m,pre-enrolled-keys=on")
-		if got := c.config(100, "")["efidisk0"]; got != want {
-			t.Errorf("version %d: %s", version, got)
-		}
-	}
-}
-
-func TestCreateForHighAvailability(t *testing.T) {
-	c := newClient(t, Start(t, Options{Version: 9}))
-	if log := c.run("POST", "/nodes/pve1/qemu", "vmid=100&ha-managed=1&start=1"); !strings.Contains(log, "Add as HA resource") {
-		t.Errorf("log %s", log)
-	}
-	c.eventually("the manager's start", func() bool { return c.s.machines[100].running })
-	c.want(500, "unable to remove VM 100 - used in HA resources and purge parameter not set.", "DELETE", "/nodes/pve1/qemu/100", "")
-}
-
-func TestImportOfDiskOfOtherVM(t *testing.T) {
-	c := newClient(t, Start(t, Options{}))
-	c.run("POST", "/nodes/pve1/qemu", aVM)
-	log := c.run("POST", "/nodes/pve1/qemu", "vmid=101&virtio0=local:0,import-from=local-lvm:vm-100-disk-0,format=qcow2")
-	if !strings.Contains(log, "create full clone of drive scsi0 (local-lvm:vm-100-disk-0)") {
-		t.Errorf("log %s", log)
-	}
-	if got := c.config(101, "")["virtio0"]; got != "local:101/vm-101-disk-0.qcow2,size=1G" {
-		t.Errorf("virtio0 %s", got)
-	}
-}
-
-func TestDiskOnStorageThatIsGone(t *testing.T) {
-	c := newClient(t, Start(t, Options{}))
-	c.run("POST", "/nodes/pve1/qemu", aVM)
-	c.want(200, "OK", "DELETE", "/storage/local-lvm", "")
-	c.fails("storage 'local-lvm' does not exist", "POST", "/nodes/pve1/qemu/100/status/start", "")
-	c.fails("storage 'local-lvm' does not exist", "DELETE", "/nodes/pve1/qemu/100", "")
-	c.want(500, "storage 'local-lvm' does not exist", "PUT", "/nodes/pve1/qemu/100/config", "scsi5=local-lvm:1")
 }
 
 func TestPrivilegesOfKeys(t *testing.T) {
