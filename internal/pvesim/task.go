@@ -18,8 +18,12 @@ type worker struct {
 	lasts time.Duration // how long the work takes, see Options.TaskTime
 }
 
-// takeTime is the work's duration. It is called without mu.
-func (w *worker) takeTime() error { return w.pause(w.lasts) }
+// takeTime is the work's duration, once. It is called without mu.
+func (w *worker) takeTime() error {
+	lasts := w.lasts
+	w.lasts = 0
+	return w.pause(lasts)
+}
 
 // task is one task: what its UPID says, its log and how it ended.
 type task struct {

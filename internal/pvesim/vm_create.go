@@ -48,10 +48,9 @@ func createVM(r *request) (any, error) {
 	r.machines[id] = m
 	start, storage, pool, user := r.p.flag("start"), r.p["storage"], r.p["pool"], r.user
 	ha := r.p.flag("ha-managed")
-	return r.fork(n.name, "qmcreate", strconv.Itoa(id), func(w *worker) error {
-		err := w.inLock(n.name, id, func(*machine) error {
+	return r.forkNow(r.user, n.name, "qmcreate", strconv.Itoa(id), func(w *worker) error {
+		err := w.workIn(n.name, id, func(*machine) error {
 			if err := w.fill(m, section(set), storage); err != nil {
-				delete(w.machines, id)
 				return die("unable to create VM %d - %s", id, text(err))
 			}
 			if p := w.pools[pool]; p != nil {
@@ -59,6 +58,12 @@ func createVM(r *request) (any, error) {
 			}
 			return nil
 		})
+		if err != nil {
+			_ = w.locked(func() error {
+				delete(w.machines, id)
+				return nil
+			})
+		}
 		if err != nil || !start && !ha {
 			return err
 		}

@@ -33,7 +33,7 @@ func destroyVM(r *request) (any, error) {
 	}
 	node, id, skip, unreferenced := m.node.name, m.id, r.p.flag("skiplock"), r.p.flag("destroy-unreferenced-disks")
 	return r.vmTask("qmdestroy", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error {
+		return w.workIn(node, id, func(m *machine) error {
 			if err := check(w.cluster, m); err != nil {
 				return err
 			}

@@ -132,6 +132,17 @@ func (w *worker) inLock(nodeName string, id int, f func(m *machine) error) error
 	return f(m)
 }
 
+// workIn is inLock for work that takes its time in the lock.
+func (w *worker) workIn(nodeName string, id int, f func(m *machine) error) error {
+	return w.inLock(nodeName, id, func(m *machine) (err error) {
+		w.unlocked(func() { err = w.takeTime() })
+		if err != nil {
+			return err
+		}
+		return f(m)
+	})
+}
+
 // takeLock is lockConfig with what a task logs about it.
 func (w *worker) takeLock(m *machine) (release func(), err error) {
 	waits := len(m.flock) == 0

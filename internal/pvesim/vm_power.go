@@ -19,7 +19,7 @@ func init() {
 
 // vmTask starts a task of the VM of the path, which need not be there: the task finds out.
 func (r *request) vmTask(kind string, work func(w *worker) error) (any, error) {
-	return r.fork(r.p["node"], kind, r.p["vmid"], work), nil
+	return r.forkNow(r.user, r.p["node"], kind, r.p["vmid"], work), nil
 }
 
 // managed is the VM of the path where high availability looks after it, else nil.
@@ -41,7 +41,7 @@ func startVM(r *request) (any, error) {
 		return r.haStart(m), nil
 	}
 	return r.forkNow(r.user, node, "qmstart", r.p["vmid"], func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) (err error) {
+		return w.workIn(node, id, func(m *machine) (err error) {
 			if w.unlocked(func() { err = w.takeTime() }); err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ func (w *worker) inStopLock(nodeName string, id int, f func(m *machine) error) e
 	if err != nil {
 		return err
 	}
-	return w.inLock(nodeName, id, f)
+	return w.workIn(nodeName, id, f)
 }
 
 // overruleShutdowns ends the tasks that wait for the guest of a VM.
@@ -161,7 +161,7 @@ func rebootVM(r *request) (any, error) {
 	}
 	node, id := m.node.name, m.id
 	return r.vmTask("qmreboot", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error {
+		return w.workIn(node, id, func(m *machine) error {
 			if !m.running {
 				return nil
 			}
@@ -185,7 +185,7 @@ func resetVM(r *request) (any, error) {
 	}
 	node, id, skip := m.node.name, m.id, r.p.flag("skiplock")
 	return r.vmTask("qmreset", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error {
+		return w.workIn(node, id, func(m *machine) error {
 			if err := m.checkLock(); err != nil && !skip {
 				return err
 			}

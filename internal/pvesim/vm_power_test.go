@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestStartOfCreateIsATaskOfItsOwn(t *testing.T) {
@@ -117,4 +118,18 @@ func TestLocks(t *testing.T) {
 	c.want(500, "VM is locked (backup)", "PUT", vm+"/config", "name=b")
 	c.want(500, "VM is locked (backup)", "POST", vm+"/config", "name=b")
 	c.fails("VM is locked (backup)", "POST", vm+"/status/start", "")
+}
+
+// What takes its time has the lock of the configuration meanwhile, and a create that is stopped leaves nothing.
+func TestTasksTakeTheirTimeUnderTheLock(t *testing.T) {
+	c := newClient(t, Start(t, Options{TaskTime: time.Hour, LockWait: time.Millisecond}))
+	upid, _ := c.do("POST", "/nodes/pve1/qemu", aVM).body["data"].(string)
+	c.eventually("the create to have the lock", func() bool { return len(c.s.machines[100].flock) == 0 })
+	c.want(500, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout", "PUT", "/nodes/pve1/qemu/100/config", "name=b")
+	if conf := c.config(100, ""); conf["lock"] != "create" || conf["name"] != "" {
+		t.Errorf("while it is made: %v", conf)
+	}
+	c.want(500, "unable to create VM 100 - VM 100 already exists on node 'pve1'", "POST", "/nodes/pve1/qemu", aVM)
+	c.want(200, "OK", "DELETE", "/nodes/pve1/tasks/"+upid, "")
+	c.eventually("the create to be gone", func() bool { return c.s.machines[100] == nil })
 }

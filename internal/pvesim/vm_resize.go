@@ -13,7 +13,7 @@ func resizeDisk(r *request) (any, error) {
 	}
 	node, id, p := r.p["node"], r.p.num("vmid", 0), r.p
 	return r.vmTask("resize", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error {
+		return w.workIn(node, id, func(m *machine) error {
 			if err := m.checkDigest(p); err != nil {
 				return err
 			}

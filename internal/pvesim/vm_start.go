@@ -9,7 +9,7 @@ import (
 // startTask is the work of a task that starts a VM.
 func startTask(nodeName string, id int) func(w *worker) error {
 	return func(w *worker) error {
-		return w.inLock(nodeName, id, func(m *machine) error { return w.start(w, m) })
+		return w.workIn(nodeName, id, func(m *machine) error { return w.start(w, m) })
 	}
 }
 

@@ -23,7 +23,7 @@ func suspendVM(r *request) (any, error) {
 	node, id, skip := m.node.name, m.id, r.p.flag("skiplock")
 	if !r.p.flag("todisk") {
 		return r.vmTask("qmpause", func(w *worker) error {
-			return w.inLock(node, id, func(m *machine) error {
+			return w.workIn(node, id, func(m *machine) error {
 				if err := m.checkLock(); err != nil && !skip && m.config["lock"] != "backup" {
 					return err
 				}
@@ -54,7 +54,7 @@ func suspendVM(r *request) (any, error) {
 		return nil, err
 	}
 	return r.vmTask("qmsuspend", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error { return w.hibernate(m, storage, skip) })
+		return w.workIn(node, id, func(m *machine) error { return w.hibernate(m, storage, skip) })
 	})
 }
 
@@ -170,7 +170,7 @@ func resumeVM(r *request) (any, error) {
 	}
 	node, id, skip := m.node.name, m.id, r.p.flag("skiplock")
 	return r.vmTask("qmresume", func(w *worker) error {
-		return w.inLock(node, id, func(m *machine) error {
+		return w.workIn(node, id, func(m *machine) error {
 			if m.template {
 				return die("VM %d is a template and cannot be resumed!", id)
 			}
