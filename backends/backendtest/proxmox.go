@@ -63,7 +63,9 @@ func proxmoxMaps(t *testing.T, e *Env) {
 		steps []map[string]string
 	}{
 		"vm": {
-			func(s *backends.VMSpec, m map[string]string) { *s = *withProxmox(s, backends.ProxmoxOptions{Options: m}) },
+			func(s *backends.VMSpec, m map[string]string) {
+				*s = *withProxmox(s, backends.ProxmoxOptions{Options: m})
+			},
 			func(s *backends.VMSpec) map[string]string { return s.Proxmox.Options },
 			[]map[string]string{
 				{"tablet": "0", "kvm": "0", "startup": "order=3,up=20"}, {"tablet": "1", "kvm": "0", "numa": "1"}, {"localtime": "1"}, {}, {"protection": "1"}, {},

@@ -60,7 +60,7 @@ type Seed struct {
 	Template               string
 	Host, SecondHost       string
 	ResourcePool, Folder   string
-	Pool                   string // the value for placement.pool
+	Pool                   string                // the value for placement.pool
 	StoragePolicy          string                // that Storage obeys
 	LibraryItem            string                // LIBRARY/ITEM of which a template can be made
 	HostDevices            []backends.HostDevice // each of which a VM can be given

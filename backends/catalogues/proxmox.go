@@ -36,7 +36,6 @@ var proxmoxLacks = map[string]string{
 	"host_devices.vgpu":           "A profile alone names no device. Make a mapping of the card, and name it in host_devices.mapping.",
 	"placement.cluster":           "A connection is to one cluster. Use placement.host.",
 	"placement.resource_pool":     "Proxmox VE's pools are placement.pool.",
-	"placement.folder":            "Proxmox VE has no folders of VMs. Use placement.pool or tags.",
 }
 
 const (

@@ -34,7 +34,7 @@ func (r *reservations) name(name string) (release func(), ok bool) {
 	}, true
 }
 
-// id takes the lowest VMID from first to last that is neither known nor taken; 0 is none.
+// id takes, for good, the lowest VMID from first to last that is neither known nor taken; 0 is none.
 func (r *reservations) id(first, last int64, known func(int64) bool) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,12 +48,6 @@ func (r *reservations) id(first, last int64, known func(int64) bool) int64 {
 		}
 	}
 	return 0
-}
-
-func (r *reservations) release(id int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.ids, id)
 }
 
 // allocate finds a VMID by making a VM with it, which is the only reservation that Proxmox VE knows: where somebody else was quicker, another one
@@ -71,18 +65,16 @@ func (b *Backend) allocate(ctx context.Context, asked *int64, make func(ctx cont
 	if err != nil {
 		return 0, err
 	}
-	taken := map[int64]bool{} // and not listed: of what the account may not see, or made just now
 	for {
-		vmid := b.making.id(b.cfg.FirstID, b.cfg.LastID, func(id int64) bool { _, ok := known[id]; return ok || taken[id] })
+		vmid := b.making.id(b.cfg.FirstID, b.cfg.LastID, func(id int64) bool { _, ok := known[id]; return ok })
 		if vmid == 0 {
 			return 0, backends.Errorf(backends.Exhausted, "", "", "no VMID from %d to %d is free", b.cfg.FirstID, b.cfg.LastID).
 				Advise("Widen vm_id_range in the provider block, or remove VMs.")
 		}
+		// The VMID stays reserved in this process also after its VM is gone: who remembers the old VM must not meet the new one.
 		err := make(ctx, vmid)
-		b.making.release(vmid)
 		if !errors.Is(err, fault.ErrTaken) || ctx.Err() != nil {
 			return vmid, err
 		}
-		taken[vmid] = true
 	}
 }

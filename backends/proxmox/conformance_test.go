@@ -30,7 +30,9 @@ func TestConformance(t *testing.T) {
 				seed.SecondHost = "pve2"
 			}
 			backendtest.Run(t, backendtest.Harness{
-				New:     func(t *testing.T) backends.Backend { return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"}) },
+				New: func(t *testing.T) backends.Backend {
+					return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"})
+				},
 				Seed:    seed,
 				Timeout: 30 * time.Second,
 			})

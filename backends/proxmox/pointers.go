@@ -1,6 +1,11 @@
 package proxmox
 
-import "github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+import (
+	"maps"
+	"slices"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+)
 
 // value is what p points to, or zero.
 func value[T any](p *T) (v T) {
@@ -25,3 +30,5 @@ func changed[T comparable](from, to *T) bool { return to != nil && (from == nil 
 func invalid(path backends.Path, format string, args ...any) error {
 	return backends.Errorf(backends.Invalid, "", "", format, args...).At(path)
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -41,18 +41,18 @@ func (b *Backend) getVMs(ctx context.Context, ids []backends.ID, aspects backend
 	if err != nil {
 		return nil, err
 	}
-	var nodes []string
-	for _, n := range nodesOf(only(where, ids)) {
-		nodes = append(nodes, n)
+	there, failed := b.estate.residents(ctx, nodesOf(only(where, ids)))
+	w, err := b.storagesKnown(ctx, aspects)
+	if err != nil {
+		return nil, err
 	}
-	there, failed := b.estate.residents(ctx, nodes)
 	results := make(map[backends.ID]backends.Result, len(ids))
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(parallel)
 	for _, id := range ids {
 		g.Go(func() error {
-			vm, err := b.getVM(ctx, id, where, there, failed, aspects)
+			vm, err := b.getVM(ctx, id, where, there, failed, w, aspects)
 			mu.Lock()
 			defer mu.Unlock()
 			results[id] = backends.Result{VM: vm, Err: fault.Wrap(err, "read", backends.VMObject(string(id)))}
@@ -75,7 +75,7 @@ func only(where map[int64]listed, ids []backends.ID) map[int64]listed {
 	return some
 }
 
-func (b *Backend) getVM(ctx context.Context, id backends.ID, where map[int64]listed, there map[int64]resident, failed map[string]error, aspects backends.Aspects) (*backends.VM, error) {
+func (b *Backend) getVM(ctx context.Context, id backends.ID, where map[int64]listed, there map[int64]resident, failed map[string]error, w world, aspects backends.Aspects) (*backends.VM, error) {
 	vmid, err := vmidOf(id)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (b *Backend) getVM(ctx context.Context, id backends.ID, where map[int64]lis
 		if err != nil {
 			return nil, err
 		}
-		return b.observe(ctx, m, aspects)
+		return b.observe(ctx, m, w, aspects)
 	}
 	m, err := b.configured(ctx, r, string(row.Pool))
 	if backends.CodeOf(err) == backends.NotFound {
@@ -106,7 +106,7 @@ func (b *Backend) getVM(ctx context.Context, id backends.ID, where map[int64]lis
 	if err != nil {
 		return nil, err
 	}
-	return b.observe(ctx, m, aspects)
+	return b.observe(ctx, m, w, aspects)
 }
 
 // configured reads the configuration of a VM that its node lists.
@@ -145,8 +145,7 @@ func (b *Backend) machine(ctx context.Context, id backends.ID) (m *machine, err 
 }
 
 // observe turns a VM that was read into what the seam tells of it.
-func (b *Backend) observe(ctx context.Context, m *machine, aspects backends.Aspects) (*backends.VM, error) {
-	w := world{Storage: b.cfg.Storage, Bridge: b.cfg.Bridge}
+func (b *Backend) observe(ctx context.Context, m *machine, w world, aspects backends.Aspects) (*backends.VM, error) {
 	o := m.hardware.observe(w, aspects&backends.AspectSeed != 0)
 	vm := &backends.VM{
 		ID: m.id(), UUID: o.UUID, Config: o.Spec, Owned: o.Owned,

@@ -46,6 +46,9 @@ func (b *Backend) reconfigure(ctx context.Context, m *machine, r backends.Reconf
 	if err := b.admit(m, &from, r, changes); err != nil {
 		return err
 	}
+	if err := b.checkNames(ctx, m, &from, r.Desired, changes); err != nil {
+		return err
+	}
 	p, err := makePlan(request{
 		World: w, VMID: m.hardware.VMID, Node: m.node, Have: m.hardware, Want: picked(&from, r.Desired, changes),
 		Running: r.Mode == backends.Live && m.power() != backends.Stopped,
@@ -155,7 +158,7 @@ func (b *Backend) apply(ctx context.Context, m *machine, form map[string]any, mo
 	}
 	var waits []string
 	for _, key := range after.pending {
-		if !slices.Contains(m.pending, key) {
+		if key != "boot" && !slices.Contains(m.pending, key) { // an order of boot is for the next one anyway
 			waits = append(waits, key)
 		}
 	}

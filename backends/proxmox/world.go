@@ -61,6 +61,8 @@ func (b *Backend) storageRows(ctx context.Context, node string) ([]storageRow, e
 // storageConfig is what storage.cfg says of a storage beyond what nodes list.
 type storageConfig struct {
 	Storage       pve.Text `json:"storage"`
+	Type          pve.Text `json:"type"`
+	Content       pve.Text `json:"content"`
 	Sparse        pve.Bool `json:"sparse"`
 	Preallocation pve.Text `json:"preallocation"`
 }
@@ -79,6 +81,22 @@ func (b *Backend) storageConfigs(ctx context.Context) (map[string]storageConfig,
 		}
 		return all, nil
 	})
+}
+
+// storagesKnown is a world with what storage.cfg says of storages: enough to tell what disks are like.
+func (b *Backend) storagesKnown(ctx context.Context, aspects backends.Aspects) (world, error) {
+	w := world{Storage: b.cfg.Storage, Bridge: b.cfg.Bridge, Storages: map[string]storageFacts{}}
+	if aspects&(backends.AspectConfig|backends.AspectSeed) == 0 {
+		return w, nil
+	}
+	configs, err := b.storageConfigs(ctx)
+	if err != nil {
+		return w, err
+	}
+	for name, c := range configs {
+		w.Storages[name] = storageFacts{Type: string(c.Type), Content: words(string(c.Content)), Sparse: bool(c.Sparse), Preallocation: string(c.Preallocation)}
+	}
+	return w, nil
 }
 
 // worldOf learns what the mapping needs to know of a node, side by side. Mappings are asked for only where devices are wanted.
