@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"cmp"
+	"iter"
 	"path"
 	"slices"
 	"time"
@@ -104,7 +105,7 @@ func (c *cluster) volume(node, volid string) *volume {
 	if err != nil || n.base != "" || n.content != "images" {
 		return nil
 	}
-	for _, v := range c.volumesOf(st, node) {
+	for v := range c.each(st, node) {
 		if v.parent != "" && v.path() == st.pathOf(n) {
 			return v
 		}
@@ -112,14 +113,21 @@ func (c *cluster) volume(node, volid string) *volume {
 	return nil
 }
 
-// volumesOf are the volumes of a storage as a node sees them, by volume id.
-func (c *cluster) volumesOf(st *storage, node string) []*volume {
-	var list []*volume
-	for k, v := range c.volumes.all {
-		if v.storage == st && k.node == st.where(node) {
-			list = append(list, v)
+// each goes through the volumes of a storage as a node sees them, in no order.
+func (c *cluster) each(st *storage, node string) iter.Seq[*volume] {
+	at := st.where(node)
+	return func(yield func(*volume) bool) {
+		for k, v := range c.volumes.all {
+			if v.storage == st && k.node == at && !yield(v) {
+				return
+			}
 		}
 	}
+}
+
+// volumesOf are the volumes of a storage as a node sees them, by volume id.
+func (c *cluster) volumesOf(st *storage, node string) []*volume {
+	list := slices.Collect(c.each(st, node))
 	slices.SortFunc(list, func(a, b *volume) int { return cmp.Compare(a.volid, b.volid) })
 	return list
 }

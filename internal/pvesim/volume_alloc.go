@@ -79,9 +79,11 @@ func (c *cluster) freeName(st *storage, node string, vmid int, format string) st
 		prefix = "subvol"
 	}
 	taken := map[int]bool{}
-	for _, v := range c.volumesOf(st, node) {
-		_, rest, ok := strings.Cut(v.file(), "-"+strconv.Itoa(vmid)+"-disk-")
-		if v.content == "images" && ok {
+	for v := range c.each(st, node) {
+		if v.vmid != vmid || v.content != "images" {
+			continue
+		}
+		if _, rest, ok := strings.Cut(v.file(), "-"+strconv.Itoa(vmid)+"-disk-"); ok {
 			n, _, _ := strings.Cut(rest, ".")
 			if i, err := strconv.Atoi(n); err == nil {
 				taken[i] = true

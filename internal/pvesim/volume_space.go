@@ -33,10 +33,8 @@ func (v *volume) metadata() int64 {
 // usedOf is how much of a storage is taken at a node.
 func (c *cluster) usedOf(st *storage, node string) int64 {
 	used := st.overhead()
-	for k, v := range c.volumes.all {
-		if v.storage == st && k.node == st.where(node) {
-			used += v.taken()
-		}
+	for v := range c.each(st, node) {
+		used += v.taken()
 	}
 	return used
 }
