@@ -2,7 +2,6 @@ package pvesim
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,7 +53,7 @@ func (s *Server) answer(w http.ResponseWriter, h *http.Request) {
 	case raw != nil:
 		raw(w, h)
 	default:
-		success(w, r, data)
+		success(w, h, r, data)
 	}
 }
 
@@ -179,53 +178,3 @@ func (s *Server) call(method, path string, p params) (any, error) {
 }
 
 func (r *request) method() string { return r.http.Method }
-
-// success writes data in its envelope.
-func success(w http.ResponseWriter, r *request, data any) {
-	envelope := map[string]any{"data": data}
-	for k, v := range r.more {
-		envelope[k] = v
-	}
-	if r.total != nil {
-		envelope["total"] = *r.total
-	}
-	write(w, http.StatusOK, envelope)
-}
-
-// refuse writes what an error says to a client.
-func refuse(w http.ResponseWriter, h *http.Request, err error) {
-	var r *refusal
-	if !errors.As(err, &r) {
-		r = &refusal{status: http.StatusInternalServerError, reason: err.Error()}
-	}
-	message := r.message
-	if message == "" {
-		message = r.Error() + "\n"
-	}
-	reason := r.reason
-	if reason == "" {
-		reason = message
-	}
-	reason, _, _ = strings.Cut(reason, "\n")
-	setReason(h, reason)
-	if r.empty {
-		w.WriteHeader(r.status)
-		return
-	}
-	envelope := map[string]any{"data": nil, "message": message}
-	if r.errors != nil {
-		envelope["errors"] = r.errors
-	}
-	write(w, r.status, envelope)
-}
-
-func write(w http.ResponseWriter, status int, envelope map[string]any) {
-	body, err := json.Marshal(envelope)
-	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"data":null,"message":"encoding failed\n"}`)
-	}
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	w.Header().Set("Server", "pve-api-daemon/3.0")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}

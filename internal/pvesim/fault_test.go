@@ -102,3 +102,27 @@ func TestBodies(t *testing.T) {
 	c.want(400, "Parameter verification failed.", "GET", "/nodes/pve1/version", "node=pve2").
 		fails(t, "node", "duplicate parameter (already defined in URI) with conflicting values!")
 }
+
+// TestCompression compresses what is long, for who can read it.
+func TestCompression(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	for path, want := range map[string]string{"/version": "", "/access/roles": "gzip"} {
+		h, err := http.NewRequestWithContext(t.Context(), "GET", c.s.URL()+prefix+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Header = c.header.Clone()
+		h.Header.Set("Accept-Encoding", "gzip")
+		got, err := c.http.Do(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = got.Body.Close()
+		if encoding := got.Header.Get("Content-Encoding"); encoding != want {
+			t.Errorf("%s: encoding %q, want %q", path, encoding, want)
+		}
+	}
+	if rows := c.want(200, "OK", "GET", "/access/roles", "").rows(); len(rows) < 15 {
+		t.Errorf("%d roles", len(rows))
+	}
+}
