@@ -87,3 +87,21 @@ func TestDiskOnStorageThatIsGone(t *testing.T) {
 	c.fails("storage 'local-lvm' does not exist", "DELETE", "/nodes/pve1/qemu/100", "")
 	c.want(500, "storage 'local-lvm' does not exist", "PUT", "/nodes/pve1/qemu/100/config", "scsi5=local-lvm:1")
 }
+
+func TestPurge(t *testing.T) {
+	c := newClient(t, Start(t, Options{}))
+	c.run("POST", "/nodes/pve1/qemu", aVM)
+	c.want(200, "OK", "POST", "/cluster/backup", "id=nightly&vmid=100,200&storage=local&schedule=21:00")
+	c.s.mu.Lock()
+	c.s.misc.replications.ids["100-0"] = section{"target": "pve2"}
+	c.s.mu.Unlock()
+	c.want(500, "There is a replication job '100-0' for guest '100' - Please remove that first.", "DELETE", "/nodes/pve1/qemu/100", "")
+	if log := c.run("DELETE", "/nodes/pve1/qemu/100", "purge=1"); !strings.Contains(log, "purging VM 100 from related configurations..") {
+		t.Errorf("log %s", log)
+	}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if job := c.s.misc.backups.ids["nightly"]; job["vmid"] != "200" || len(c.s.misc.replications.ids) != 0 {
+		t.Errorf("backup job %v, replication %v", job, c.s.misc.replications.ids)
+	}
+}

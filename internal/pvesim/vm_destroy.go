@@ -1,6 +1,10 @@
 package pvesim
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 func init() {
 	handle("DELETE /nodes/{node}/qemu/{vmid}", destroyVM)
@@ -22,6 +26,9 @@ func destroyVM(r *request) (any, error) {
 		}
 		if !purge && c.haConfigured(m) {
 			return die("unable to remove VM %d - used in HA resources and purge parameter not set.", m.id)
+		}
+		if job := c.replicationOf(m.id); !purge && job != "" {
+			return die("There is a replication job '%s' for guest '%d' - Please remove that first.", job, m.id)
 		}
 		if m.running {
 			return die("VM %d is running - destroy failed", m.id)
@@ -155,8 +162,35 @@ func (w *worker) forget(m *machine, purge bool) {
 	if !purge {
 		return
 	}
-	w.say("purging VM %s from related configurations..", strconv.Itoa(m.id))
+	w.say("purging VM %d from related configurations..", m.id)
+	for job := w.replicationOf(m.id); job != ""; job = w.replicationOf(m.id) {
+		delete(w.misc.replications.ids, job)
+	}
+	w.dropFromBackups(m.id)
 	if w.haPurge(m) {
 		w.say("NOTE: removed VM %d from HA resource configuration.", m.id)
+	}
+}
+
+// replicationOf is the id of a replication job of a VM, "" where there is none.
+func (c *cluster) replicationOf(id int) string {
+	for _, job := range c.misc.replications.names() {
+		if guest, _, _ := strings.Cut(job, "-"); guest == strconv.Itoa(id) {
+			return job
+		}
+	}
+	return ""
+}
+
+// dropFromBackups takes a VM off the lists of the backup jobs.
+func (c *cluster) dropFromBackups(id int) {
+	for _, job := range c.misc.backups.ids {
+		for _, key := range []string{"vmid", "exclude"} {
+			if !job.set(key) {
+				continue
+			}
+			left := slices.DeleteFunc(splitList(job[key]), func(one string) bool { return one == strconv.Itoa(id) })
+			job[key] = strings.Join(left, ",")
+		}
 	}
 }
