@@ -32,7 +32,7 @@ var scenarios = map[string]*scenario{
 	"06b-snapshot-qcow2":             {before: lasting(74, 79)},
 	"07b-template-linked-clone":      {before: lasting(79, 84)},
 	"10-ha":                          {haRound: -1}, // no manager ran
-	"10b-ha-managed-lifecycle":       {haRound: 200 * time.Millisecond, settles: map[int]bool{36: true}},
+	"10b-ha-managed-lifecycle":       {haRound: 700 * time.Millisecond, settles: map[int]bool{36: true}},
 	"12-migrate-console-locks-tasks": {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8098") }, before: locks12},
 	"13-access-firewall-network":     {setup: leftovers},
 	"14-other-node-proxying":         {nodes: []string{"pve1", "pve2", "pve3"}, setup: others},
