@@ -93,7 +93,7 @@ func hotMemoryAdd(t *testing.T, e *Env) {
 	if e.Traits.RealGuest {
 		before = e.memTotal(t, id)
 	}
-	to := backends.VMSpec{Name: from.Config.Name, Memory: backends.Memory{SizeMiB: new(*from.Config.Memory.SizeMiB + 128)}}
+	to := backends.VMSpec{Name: from.Config.Name, Memory: backends.Memory{SizeMiB: new(*from.Config.Memory.SizeMiB + e.Traits.HotMemory.StepMiB)}}
 	e.Apply(t, id, &to, backends.Live)
 	e.InState(t, id, backends.Running)
 	if e.Traits.RealGuest {

@@ -40,6 +40,9 @@ func newEnv(t *testing.T, h Harness) *Env {
 	if h.Seed.LimitedNetwork == "" {
 		h.Seed.LimitedNetwork = h.Seed.Network
 	}
+	if h.Traits.HotMemory.StepMiB == 0 {
+		h.Traits.HotMemory.StepMiB = 128
+	}
 	if h.Timeout == 0 {
 		h.Timeout = time.Minute
 	}

@@ -93,7 +93,9 @@ func (e *Env) guestSpec(t *testing.T) *backends.VMSpec {
 			s.CPU.MaxCores = new(int64(2))
 		}
 		if e.Catalogue.Supports(backends.FeatureHotMemoryAdd) {
-			s.Memory.MaxMiB = new(int64(512))
+			hot := e.Traits.HotMemory
+			s.Memory.SizeMiB = new(max(*s.Memory.SizeMiB, hot.LeastMiB))
+			s.Memory.MaxMiB = new(max(512, *s.Memory.SizeMiB+hot.StepMiB))
 		}
 	})
 }

@@ -74,6 +74,9 @@ type Seed struct {
 type Traits struct {
 	RealGuest bool // guests really boot: what they report is their own word
 	Slow      bool // a boot costs seconds: cases for many VMs use few
+	// HotMemory is the least memory, in MiB, of a VM whose memory grows while it runs, and the step in which it does; zero is
+	// what any VM has, and 128.
+	HotMemory struct{ LeastMiB, StepMiB int64 }
 	// Unproved lists claims that this substrate cannot show, each with the
 	// reason. An entry whose feature a case did prove fails the test, so that
 	// the list cannot outlive its reasons.

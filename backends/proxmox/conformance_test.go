@@ -34,10 +34,17 @@ func TestConformance(t *testing.T) {
 					return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"})
 				},
 				Seed:    seed,
+				Traits:  traits(),
 				Timeout: 30 * time.Second,
 			})
 		})
 	}
+}
+
+// traits: QEMU's memory that is plugged comes in modules of 512 MiB, beside the first GiB.
+func traits() (t backendtest.Traits) {
+	t.HotMemory.LeastMiB, t.HotMemory.StepMiB = 1024, 512
+	return t
 }
 
 // connect opens the driver on a simulator.
