@@ -99,6 +99,35 @@ func TestNumberedFamilies(t *testing.T) {
 	}
 }
 
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct{ method, path, name, value, want string }{
+		{"POST", "/nodes/n/qemu/100/migrate", "targetstorage", "aa:bb,!", "invalid format - entry '!' contains invalid ID - storage ID '!' contains illegal characters\n\n\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "startup", "", "invalid format - unable to parse startup options\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "affinity", "x", "invalid format - unable to parse cpu-range 'x'\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "scsi0", "local:1,size=x", "invalid format - format error\nscsi0.size: invalid format - value does not look like a valid disk size: x\n\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "scsi0", "local:1,local:2", "invalid format - duplicate key in comma-separated list property: file\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "net0", "virtio,bridge=", "invalid format - missing key in comma-separated list property\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "net0", "virtio=BC:24:11:00:00:01,model=e1000", "invalid format - duplicate key in comma-separated list property: model\n"},
+		{"PUT", "/nodes/n/qemu/100/config", "name", "ä", "invalid format - value does not look like a valid DNS name\n"},
+		{"POST", "/cluster/ha/rules", "affinity", "positive", "property is not defined in schema and the schema does not allow additional properties"},
+	} {
+		e, vars, _ := Load(9).Find(c.method, c.path)
+		in := map[string]any{c.name: c.value, "rule": "r1", "type": "node-affinity", "resources": "vm:100"}
+		if c.path != "/cluster/ha/rules" {
+			in = map[string]any{c.name: c.value}
+		}
+		for k, v := range vars {
+			in[k] = v
+		}
+		if strings.HasSuffix(c.path, "/migrate") {
+			in["target"] = "other"
+		}
+		if _, errs := e.Verify(in); len(errs) != 1 || errs[c.name] != c.want {
+			t.Errorf("%s=%s gives %q, want %q", c.name, c.value, errs, c.want)
+		}
+	}
+}
+
 func TestPatternsCompile(t *testing.T) {
 	for _, version := range []int{8, 9} {
 		table := Load(version)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -94,11 +95,17 @@ func that(valid func(string) bool, words string) func(string) error {
 }
 
 const (
-	dnsName = `(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?`
-	sdnID   = `[a-zA-Z][a-zA-Z0-9]*[a-zA-Z0-9]`
-	email   = `[\w+\-~]+(?:\.[\w+\-~]+)*@(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?`
-	user    = `[^\s:/]+`
-	realm   = `[A-Za-z][A-Za-z0-9.\-_]+`
+	dnsName   = `(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?`
+	sdnID     = `[a-zA-Z][a-zA-Z0-9]*[a-zA-Z0-9]`
+	groupNode = `[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?(?::\d+)?`
+	email     = `[\w+\-~]+(?:\.[\w+\-~]+)*@(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?`
+	user      = `[^\s:/]+`
+	realm     = `[A-Za-z][A-Za-z0-9.\-_]+`
+)
+
+var (
+	validStorage = matching(`(?i)[a-z][a-z0-9\-_.]*[a-z0-9]`, "storage ID '%s' contains illegal characters")
+	validBridge  = matching(`[-_.\w]+`, "invalid bridge ID '%s'")
 )
 
 // validators are the named formats that are neither lists nor property strings.
@@ -107,7 +114,7 @@ var validators = map[string]func(string) error{
 	"pve-vmid":     matching(`[1-9][0-9]{2,8}`, "value does not look like a valid VM ID"),
 	"pve-configid": matching(`(?i)[a-z][a-z0-9_-]+`, "invalid configuration ID '%s'"),
 
-	"pve-storage-id":     matching(`(?i)[a-z][a-z0-9\-_.]*[a-z0-9]`, "storage ID '%s' contains illegal characters"),
+	"pve-storage-id":     validStorage,
 	"pve-storage-vgname": matching(`(?i)[a-z][a-z0-9\-_.]*[a-z0-9]`, "lvm volume group name '%s' contains illegal characters"),
 	"pve-storage-path":   matching(`/[a-zA-Z0-9!-'*-.:-@_{}~ /^]*.*`, "value does not look like a valid absolute path"),
 	"pve-storage-server": that(func(s string) bool {
@@ -139,7 +146,7 @@ var validators = map[string]func(string) error{
 	}, "value does not look like a valid email address or user name"),
 
 	"pve-iface":     matching(`(?i)[a-z][a-z0-9_]{1,20}(?:[:.]\d+)?`, "invalid network interface name '%s'"),
-	"pve-bridge-id": matching(`[-_.\w]+`, "invalid bridge ID '%s'"),
+	"pve-bridge-id": validBridge,
 	"mac-addr":      matching(`(?i)[a-f0-9][02468ace](?::[a-f0-9]{2}){5}`, "value does not look like a valid unicast MAC address"),
 	"mac-prefix":    matching(`(?i)[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}:?`, "value is not a valid unicast MAC address prefix"),
 	"ip":            that(func(s string) bool { return ipv4(s) || ipv6(s) }, "value does not look like a valid IP address"),
@@ -147,8 +154,8 @@ var validators = map[string]func(string) error{
 	"ipv6":          that(ipv6, "value does not look like a valid IPv6 address"),
 	"ipv4mask":      that(netmask, "value does not look like a valid IP netmask"),
 	"CIDR":          that(func(s string) bool { return cidr4(s) || cidr6(s) }, "value does not look like a valid CIDR network"),
-	"CIDRv4":        that(cidr4, "value does not look like a valid IPv4 network"),
-	"CIDRv6":        that(cidr6, "value does not look like a valid IPv6 network"),
+	"CIDRv4":        that(cidr4, "value does not look like a valid IPv4 CIDR network"),
+	"CIDRv6":        that(cidr6, "value does not look like a valid IPv6 CIDR network"),
 	"IPorCIDR": that(func(s string) bool {
 		return ipv4(s) || ipv6(s) || cidr4(s) || cidr6(s)
 	}, "value does not look like a valid IP address or CIDR network"),
@@ -164,7 +171,7 @@ var validators = map[string]func(string) error{
 	"dns-name": matching(dnsName, "value does not look like a valid DNS name"),
 	"address":  that(address, "value does not look like a valid address: %s"),
 
-	"disk-size":            matching(`\d+(?:\.\d+)?[KMGT]?`, "value does not look like a valid disk size"),
+	"disk-size":            matching(`\d+(?:\.\d+)?[KMGT]?`, "value does not look like a valid disk size: %s"),
 	"urlencoded":           matching(`[-%a-zA-Z0-9_.!~*'()]*`, "invalid urlencoded string: %s"),
 	"pve-tag":              matching(`(?i)[a-z0-9_][a-z0-9_\-+.]*`, "invalid characters in tag"),
 	"pve-startup-order":    startup,
@@ -176,10 +183,16 @@ var validators = map[string]func(string) error{
 	"pve-phys-bits":   matching(`host|[8-9]|[1-5]\d|6[0-4]`, "value must be an integer between 8 and 64 or 'host'"),
 	"pve-cpuset":      matching(`\s*\d+(?:-\d+)?(?:\s*,\s*\d+(?:-\d+)?)*\s*`, "unable to parse cpu-range '%s'"),
 	"pve-day-of-week": matching(`mon|tue|wed|thu|fri|sat|sun`, "invalid day '%s'"),
-	"storage-pair":    pair("storage", `(?i)[a-z][a-z0-9\-_.]*[a-z0-9]`),
-	"bridge-pair":     pair("bridge", `[-_.\w]+`),
+	"storage-pair":    pair(validStorage),
+	"bridge-pair":     pair(validBridge),
 
-	"pve-ha-resource-or-vm-id": matching(`\d+|[a-z]+:\S+`, "unable to parse ha resource id '%s'"),
+	"pve-ha-resource-or-vm-id": matching(`\d+|[a-z]+:\S+`, "value does not look like a valid ha resource id"),
+	"pve-ha-resource-id":       matching(`[a-z]+:\S+`, "value does not look like a valid ha resource id"),
+	"pve-ha-group-node":        matching(groupNode, "value does not look like a valid ha group node"),
+	"pve-ha-node":              matching(groupNode, "value does not look like a valid ha group node"),
+	"ldap-simple-attr":         matching(`[a-zA-Z0-9]+`, "value '%s' does not look like a simple ldap attribute name"),
+	"pve-task-status-type":     matching(`(?i)ok|error|warning|unknown`, "invalid status '%s'"),
+	"pve-vlan-id-or-range":     vlans,
 
 	"pve-sdn-vnet-id": all(atMost(8, "vnet ID '%s' can't be more length than 8 characters"),
 		matching(sdnID, "vnet ID '%s' contains illegal characters")),
@@ -243,6 +256,9 @@ func poolid(s string) error {
 var startupPart = regexp.MustCompile(`^(?:(?:order=)?\d+|up=\d+|down=\d+)$`)
 
 func startup(s string) error {
+	if !truth(s) {
+		return complaint("unable to parse startup options")
+	}
 	for part := range strings.SplitSeq(s, ",") {
 		if strings.TrimSpace(part) != "" && !startupPart.MatchString(part) {
 			return complaint("unable to parse startup options")
@@ -266,15 +282,45 @@ func hotplug(s string) error {
 }
 
 // pair is a validator of one part of a map of storages or bridges: "a:b", an only "a" for all, or "1" for
-// each to itself.
-func pair(what, id string) func(string) error {
-	one := regexp.MustCompile(`^(?:` + id + `)(?::(?:` + id + `))?$`)
+// each to itself. The end of the words comes of errors within errors.
+func pair(id func(string) error) func(string) error {
 	return func(s string) error {
-		if s == "1" || one.MatchString(s) {
+		if s == "1" {
 			return nil
 		}
-		return complaint("%s pair '%s' contains an invalid ID", what, s)
+		from, to, both := strings.Cut(s, ":")
+		err := id(from)
+		if err == nil && both {
+			err = id(to)
+		}
+		if err != nil {
+			return complaint("entry '%s' contains invalid ID - %s\n", s, err)
+		}
+		return nil
 	}
+}
+
+var vlanRange = regexp.MustCompile(`^(\d{1,9})(?:-(\d{1,9}))?$`)
+
+func vlans(s string) error {
+	m := vlanRange.FindStringSubmatch(s)
+	if m == nil {
+		return complaint("invalid VLAN configuration '%s'", s)
+	}
+	first, _ := strconv.Atoi(m[1])
+	last := first
+	if m[2] != "" {
+		last, _ = strconv.Atoi(m[2])
+	}
+	for _, tag := range []int{first, last} {
+		if tag < 2 || tag > 4094 {
+			return complaint("invalid VLAN tag '%d'", tag)
+		}
+	}
+	if m[2] != "" && first >= last {
+		return complaint("VLAN range must go from lower to higher tag '%s'", s)
+	}
+	return nil
 }
 
 func ipv4(s string) bool {

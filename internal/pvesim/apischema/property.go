@@ -25,6 +25,9 @@ type Property struct {
 	MaxLength  *int                 `json:"maxLength"`
 	Items      *Property            `json:"items"`
 	Properties map[string]*Property `json:"properties"`
+	// OnlyFor are the values of TypeProperty that this is there for; none is all.
+	OnlyFor      []string `json:"instance-types"`
+	TypeProperty string   `json:"type-property"`
 
 	family bool // stands for a numbered family, "net[n]"
 }

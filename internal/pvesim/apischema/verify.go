@@ -157,7 +157,7 @@ func (c *check) object(path string, schema map[string]*Property, values map[stri
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		p := lookup(schema, name)
 		at := join(path, name)
-		if p == nil {
+		if p == nil || p.otherType(values) {
 			if !additional {
 				c.add(at, "property is not defined in schema and the schema does not allow additional properties")
 			}
@@ -170,6 +170,16 @@ func (c *check) object(path string, schema map[string]*Property, values map[stri
 			c.add(join(path, p.Requires), "missing property - '%s' requires this property", at)
 		}
 	}
+}
+
+// otherType reports whether a property is there only for things of other types than this one.
+func (p *Property) otherType(values map[string]any) bool {
+	kind, given := values[p.TypeProperty]
+	if len(p.OnlyFor) == 0 || !given {
+		return false
+	}
+	s, _ := scalar(kind)
+	return !slices.Contains(p.OnlyFor, s)
 }
 
 // value checks one value that is there.
