@@ -18,9 +18,8 @@ type storage struct {
 
 // volumes are the bytes of a cluster, by node and volume id; those of a shared storage have node "".
 type volumes struct {
-	all     map[volumeKey]*volume
-	spool   *spool
-	uploads map[string]*content // by the name of the temporary file
+	all   map[volumeKey]*volume
+	spool *spool
 }
 
 type volumeKey struct{ node, volid string }
@@ -52,7 +51,7 @@ type volumeSnapshot struct {
 }
 
 func newVolumes() *volumes {
-	return &volumes{all: map[volumeKey]*volume{}, spool: &spool{}, uploads: map[string]*content{}}
+	return &volumes{all: map[volumeKey]*volume{}, spool: &spool{}}
 }
 
 // close gives back what the volumes hold of the machine the simulator runs on.

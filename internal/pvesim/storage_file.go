@@ -1,8 +1,8 @@
 package pvesim
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
+	"crypto/md5"  //nolint:gosec // one of the checksums that Proxmox VE takes
+	"crypto/sha1" //nolint:gosec // one of the checksums that Proxmox VE takes
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -103,11 +103,11 @@ var hashes = map[string]func() hash.Hash{
 
 // digest is the checksum of data in hexadecimal digits.
 func digest(algorithm string, data *content) (string, error) {
-	make, ok := hashes[algorithm]
+	fresh, ok := hashes[algorithm]
 	if !ok {
 		return "", die("unknown algorithm '%s'", algorithm)
 	}
-	h := make()
+	h := fresh()
 	if _, err := io.Copy(h, data.reader()); err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ func urlMetadata(r *request) (any, error) {
 		}
 		return nil, die("invalid server response: '500 Can't connect to %s (%v)'", hostPort(req.URL), err)
 	}
-	answer.Body.Close()
+	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return nil, die("invalid server response: '%s'", answer.Status)
 	}
