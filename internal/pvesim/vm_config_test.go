@@ -184,7 +184,10 @@ func TestResize(t *testing.T) {
 	c := newClient(t, Start(t, Options{}))
 	const vm = "/nodes/pve1/qemu/100"
 	c.run("POST", "/nodes/pve1/qemu", aVM)
-	c.run("PUT", vm+"/resize", "disk=scsi0&size=5G")
+	log := c.run("PUT", vm+"/resize", "disk=scsi0&size=5G")
+	if want := "  Size of logical volume pve/vm-100-disk-0 changed from 1.00 GiB (256 extents) to 5.00 GiB (1280 extents)."; !strings.Contains(log, want) {
+		t.Errorf("log %s", log)
+	}
 	if got := c.config(100, "")["scsi0"]; got != "local-lvm:vm-100-disk-0,size=5G" {
 		t.Errorf("scsi0 %s", got)
 	}

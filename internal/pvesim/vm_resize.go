@@ -1,6 +1,9 @@
 package pvesim
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 func init() {
 	handle("PUT /nodes/{node}/qemu/{vmid}/resize", resizeDisk)
@@ -55,13 +58,28 @@ func (w *worker) resizeTo(r *request, m *machine, key, size string) error {
 	case want == v.size:
 		return nil
 	}
+	before := v.size
 	if err := w.resize(v, m.node.name, want); err != nil {
 		return err
 	}
-	if !m.running && v.storage.of().files {
+	switch {
+	case v.storage.kind == "lvm" || v.storage.kind == "lvmthin":
+		name := v.storage.options["vgname"] + "/" + v.file()
+		w.say("  Size of logical volume %s changed from %s to %s.", name, extents(before), extents(v.size))
+		w.say("  Logical volume %s successfully resized.", name)
+	case !m.running && v.storage.of().files:
 		w.say("Image resized.")
 	}
 	d.setSize(want)
 	m.config[key] = d.String()
 	return nil
+}
+
+// extents is a size as LVM tells it: "1.00 GiB (256 extents)".
+func extents(size int64) string {
+	unit, name := int64(1<<20), "MiB"
+	if size >= 1<<30 {
+		unit, name = 1<<30, "GiB"
+	}
+	return fmt.Sprintf("%.2f %s (%d extents)", float64(size)/float64(unit), name, size/(4<<20))
 }
