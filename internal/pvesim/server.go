@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +52,9 @@ func New(o Options) (*Server, error) {
 	if o.Version != 8 && o.Version != 9 {
 		return nil, fmt.Errorf("version %d of Proxmox VE is not simulated: 8 and 9 are", o.Version)
 	}
+	if err := checkNodes(o.Nodes); err != nil {
+		return nil, err
+	}
 	listener, err := listen(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -71,6 +75,19 @@ func New(o Options) (*Server, error) {
 	s.faults.released = ctx.Done()
 	s.serve(listener)
 	return s, nil
+}
+
+var nodeName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$`)
+
+func checkNodes(names []string) error {
+	seen := map[string]bool{}
+	for _, name := range names {
+		if !nodeName.MatchString(name) || seen[name] || name == "localhost" {
+			return fmt.Errorf("%q cannot be the name of a node, or is that of two", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 func listen(address string) (net.Listener, error) {

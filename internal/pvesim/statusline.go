@@ -48,7 +48,7 @@ func (c *lineConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	reason := c.reason
 	line, rest, whole := bytes.Cut(b, []byte("\r\n"))
-	begins := reason != "" && whole && bytes.HasPrefix(line, []byte("HTTP/1."))
+	begins := reason != "" && whole && bytes.HasPrefix(line, []byte("HTTP/1.")) && !bytes.HasPrefix(line, []byte("HTTP/1.1 100 "))
 	if begins {
 		c.reason = ""
 	}

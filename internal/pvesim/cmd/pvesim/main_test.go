@@ -84,7 +84,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	for _, args := range [][]string{{"more"}, {"-listen", "nonsense"}, {"-unknown"}, {"-version", "7"}} {
+	for _, args := range [][]string{{"more"}, {"-listen", "nonsense"}, {"-unknown"}, {"-version", "7"}, {"-nodes", "a,a"}, {"-nodes", "a_b"}} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
