@@ -28,8 +28,8 @@ func urlMetadata(r *request) (any, error) {
 		return nil, die("invalid server response: '400 URL must be absolute'")
 	}
 	req.Header.Set("User-Agent", "Proxmox VE")
-	var answer *http.Response
-	r.unlocked(func() { answer, err = client.Do(req) })
+	var answer http.Response
+	r.unlocked(func() { answer, err = head(client, req) })
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {
@@ -37,7 +37,6 @@ func urlMetadata(r *request) (any, error) {
 		}
 		return nil, die("invalid server response: '500 Can't connect to %s (%v)'", hostPort(req.URL), err)
 	}
-	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return nil, die("invalid server response: '%s'", answer.Status)
 	}
@@ -54,4 +53,13 @@ func urlMetadata(r *request) (any, error) {
 		found["mimetype"] = kind
 	}
 	return found, nil
+}
+
+// head is an answer without its body.
+func head(client *http.Client, req *http.Request) (http.Response, error) {
+	answer, err := client.Do(req)
+	if err != nil {
+		return http.Response{}, err
+	}
+	return *answer, answer.Body.Close()
 }

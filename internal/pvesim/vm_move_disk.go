@@ -26,7 +26,7 @@ func moveDisk(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := j.check(r.cluster, m); err != nil {
+	if err := j.check(r.cluster, m); err != nil {
 		return nil, err
 	}
 	return r.forkNow(r.user, j.node, "qmmove", r.p["vmid"], func(w *worker) error {
@@ -49,24 +49,24 @@ type diskMove struct {
 }
 
 // check refuses what cannot be moved. It is asked ahead of the task and, with the lock, in it.
-func (j *diskMove) check(c *cluster, m *machine) (*diskMove, error) {
+func (j *diskMove) check(c *cluster, m *machine) error {
 	if err := m.checkLock(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.checkDigest(j.p); err != nil {
-		return nil, err
+		return err
 	}
 	value, ok := m.config[j.disk]
 	if !ok {
-		return nil, die("disk '%s' does not exist", j.disk)
+		return die("disk '%s' does not exist", j.disk)
 	}
 	j.drive = parseDrive(value)
 	if j.drive.cdrom() && !j.drive.cloudInit() {
-		return nil, die("you can't move a cdrom")
+		return die("you can't move a cdrom")
 	}
 	old := j.drive.storage()
 	if old == "" {
-		return nil, die("unable to parse volume ID '%s'", j.drive.file)
+		return die("unable to parse volume ID '%s'", j.drive.file)
 	}
 	format := j.p["format"]
 	j.from = c.volume(j.node, j.drive.file)
@@ -75,27 +75,27 @@ func (j *diskMove) check(c *cluster, m *machine) (*diskMove, error) {
 		has = j.from.format
 	}
 	if old == j.p["storage"] && (format == "" || has == "" || has == format) {
-		return nil, die("you can't move to the same storage with same format")
+		return die("you can't move to the same storage with same format")
 	}
 	st, err := c.usable(j.node, j.p["storage"])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !st.holds("images") {
-		return nil, wrongParam("storage", "storage '%s' does not support vm images", st.id)
+		return wrongParam("storage", "storage '%s' does not support vm images", st.id)
 	}
 	j.to = st
 	j.snapshotted = m.inUse(j.disk, j.drive.file)
 	if j.snapshotted && j.p.flag("delete") {
-		return nil, die("you can't move a disk with snapshots and delete the source")
+		return die("you can't move a disk with snapshots and delete the source")
 	}
-	return j, nil
+	return nil
 }
 
 // run copies the disk and lets the VM use the copy. It is called with mu and the lock of the configuration held.
 func (j *diskMove) run(w *worker, m *machine) error {
 	const failed = "storage migration failed"
-	if _, err := j.check(w.cluster, m); err != nil {
+	if err := j.check(w.cluster, m); err != nil {
 		return err
 	}
 	if j.from == nil {

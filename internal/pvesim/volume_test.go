@@ -58,8 +58,14 @@ func TestVolumeSnapshots(t *testing.T) {
 		storage, format string
 		can, lastOnly   bool
 	}{
-		{"local", "qcow2", true, false}, {"local", "raw", false, false}, {"local", "vmdk", false, false}, {"local-lvm", "raw", true, false},
-		{"tank", "raw", true, true}, {"ceph", "raw", true, false}, {"thick", "raw", false, false}, {"share", "qcow2", true, false},
+		{"local", "qcow2", true, false},
+		{"local", "raw", false, false},
+		{"local", "vmdk", false, false},
+		{"local-lvm", "raw", true, false},
+		{"tank", "raw", true, true},
+		{"ceph", "raw", true, false},
+		{"thick", "raw", false, false},
+		{"share", "qcow2", true, false},
 	} {
 		v := image(t, s, c.storage, 150, c.format, "one")
 		if got := s.supports(v.storage, "snapshot", c.format); got != c.can {
