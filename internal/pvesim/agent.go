@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim/apischema"
 )
 
-// agentWait is how long Proxmox VE waits for an agent that hangs.
+// agentWait is how long Proxmox VE waits for an agent that does not answer.
 const agentWait = 3 * time.Second
 
 // agentCommands are those that take no parameters, with the method of their own path.
@@ -57,20 +59,28 @@ func (r *request) agent() (*machine, error) {
 	if !m.running {
 		return nil, die("VM %d is not running", m.id)
 	}
-	if m.control.hanging {
-		r.unlocked(func() {
-			timer := time.NewTimer(agentWait)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-			case <-r.ctx.Done():
-			}
-		})
+	if r.guestAnswers(m) {
+		return m, nil
 	}
-	if !r.guestAnswers(m) {
-		return nil, die("QEMU guest agent is not running")
+	patience := r.opts.AgentWait
+	if m.control.hanging && patience == 0 {
+		patience = agentWait
 	}
-	return m, nil
+	if patience > 0 {
+		r.unlocked(func() { r.waitForAgent(patience) })
+	}
+	return nil, die("QEMU guest agent is not running")
+}
+
+// waitForAgent waits as long as Proxmox VE has patience, or its client.
+func (r *request) waitForAgent(patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.ctx.Done():
+	case <-r.cluster.ctx.Done():
+	}
 }
 
 // whileFrozen are the commands that an agent takes whose file systems are frozen.
@@ -158,7 +168,7 @@ func agentExec(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := listOf(r.p["command"])
+	command := apischema.Split(r.p["command"])
 	if len(command) == 0 {
 		return nil, wrongParam("command", "property is missing and it is not optional")
 	}
@@ -245,12 +255,4 @@ func agentSetPassword(r *request) (any, error) {
 		return nil, die("Agent error: child process has failed to set user password")
 	}
 	return map[string]any{"result": map[string]any{}}, nil
-}
-
-// listOf splits a parameter that may be given more than once.
-func listOf(value string) []string {
-	if value == "" {
-		return nil
-	}
-	return strings.Split(value, "\x00")
 }

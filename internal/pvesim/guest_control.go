@@ -31,13 +31,14 @@ func (g *Guest) set(f func(*guestControl)) {
 // SetSilent lets the guest have no agent, or one again: "QEMU guest agent is not running".
 func (g *Guest) SetSilent(silent bool) { g.set(func(k *guestControl) { k.silent = silent }) }
 
-// SetHanging lets the agent take questions and not answer: each costs its client the 3 s that Proxmox VE waits.
+// SetHanging lets the agent take questions and not answer: each costs its client the 3 s that Proxmox VE waits, or
+// Options.AgentWait.
 func (g *Guest) SetHanging(hanging bool) { g.set(func(k *guestControl) { k.hanging = hanging }) }
 
 // RefuseShutdown lets the guest ignore, or obey again, requests to shut down and to reboot.
 func (g *Guest) RefuseShutdown(refuse bool) { g.set(func(k *guestControl) { k.stays = refuse }) }
 
-// SetDelay sets how long the guest takes to boot and to shut down, from the next time on; 10 ms at first.
+// SetDelay sets how long the guest takes to boot and to shut down, from the next time on; 0 is 10 ms.
 func (g *Guest) SetDelay(d time.Duration) { g.set(func(k *guestControl) { k.delay = d }) }
 
 // OnExec lets f run what the agent is asked to run; found is whether there is such a command. f is called with

@@ -382,3 +382,29 @@ func TestAgentShutdown(t *testing.T) {
 	}
 	c.want(500, "VM 900 is not running", "POST", "/nodes/pve1/qemu/900/agent/ping", "")
 }
+
+// An agent that hangs costs each question as long as Proxmox VE waits, and holds up nobody else.
+func TestAgentHangs(t *testing.T) {
+	s := Start(t, Options{AgentWait: 300 * time.Millisecond})
+	m := guestVM(t, s, true, nil)
+	m.power(s, true)
+	s.Guest(900).Boot()
+	s.Guest(900).SetHanging(true)
+	begun := time.Now()
+	asked := make(chan error, 1)
+	go func() {
+		_, err := s.call("POST", "/nodes/pve1/qemu/900/agent/ping", nil)
+		asked <- err
+	}()
+	if _, err := s.call("GET", "/version", nil); err != nil {
+		t.Error(err)
+	}
+	wantError(t, <-asked, "QEMU guest agent is not running")
+	if time.Since(begun) < 300*time.Millisecond {
+		t.Error("the agent was not waited for")
+	}
+	s.Guest(900).SetHanging(false)
+	if _, err := agentCall(t, s, "POST", "/ping", nil); err != nil {
+		t.Errorf("once it answers again: %v", err)
+	}
+}

@@ -3,6 +3,8 @@ package pvesim
 import (
 	"maps"
 	"strings"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim/apischema"
 )
 
 // mappingWords are how errors call mappings.
@@ -25,7 +27,7 @@ func init() {
 
 func showMapping(s section, kind, digest string) map[string]any {
 	answer := s.show("mdev", "live-migration-capable")
-	answer["map"], answer["type"], answer["digest"] = listOf(s["map"]), kind, digest
+	answer["map"], answer["type"], answer["digest"] = apischema.Split(s["map"]), kind, digest
 	return answer
 }
 
@@ -49,7 +51,7 @@ func listMappings(r *request, kind string) (any, error) {
 
 // mapsTo reports whether a mapping has a device at a node.
 func mapsTo(s section, nodeName string) bool {
-	for _, entry := range listOf(s["map"]) {
+	for _, entry := range apischema.Split(s["map"]) {
 		for part := range strings.SplitSeq(entry, ",") {
 			if part == "node="+nodeName {
 				return true

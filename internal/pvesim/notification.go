@@ -3,6 +3,8 @@ package pvesim
 import (
 	"maps"
 	"strings"
+
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim/apischema"
 )
 
 func init() {
@@ -31,7 +33,7 @@ func handleNotifications(base, kind string) {
 		}
 		for _, list := range []string{"match-field", "match-severity", "match-calendar", "target", "mailto", "mailto-user", "header"} {
 			if v := o.ids[id][list]; v != "" {
-				answer[list] = listOf(v)
+				answer[list] = apischema.Split(v)
 			}
 		}
 		answer["name"], answer["origin"] = strings.TrimPrefix(id, kind+" "), "user-created"

@@ -20,6 +20,9 @@ type Options struct {
 	TaskTime time.Duration
 	// LockWait is how long a request waits for the lock of a VM's configuration; 0 is what Proxmox VE waits, 10 s.
 	LockWait time.Duration
+	// AgentWait is how long a question to an agent takes that does not answer. Proxmox VE waits 3 s; 0 is that where an
+	// agent hangs, and no time where there is none.
+	AgentWait time.Duration
 	// ShutdownWait is the most that a request to shut down or reboot waits for the guest, whatever it says; 0 is
 	// what it says, or what Proxmox VE waits.
 	ShutdownWait time.Duration

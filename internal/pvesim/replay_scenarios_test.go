@@ -151,8 +151,11 @@ var held15 = map[int]func(p *player){
 	72: func(p *player) { p.config(310, func(m *machine) { m.flock <- struct{}{} }) },
 }
 
-// guests09 are what the guest of the recording did: it was up again before it was cloned, and then it hung.
+// guests09 are what the guest of the recording did: it took long to boot, it was up again before it was cloned, and
+// then it hung.
 var guests09 = map[int]func(p *player){
+	7:  func(p *player) { p.server.Guest(210).SetDelay(time.Minute) },
+	13: func(p *player) { booted(210)(p); p.server.Guest(210).SetDelay(0) },
 	76: booted(210),
 	83: booted(210),
 	87: func(p *player) { p.server.Guest(210).RefuseShutdown(true) },
