@@ -18,7 +18,9 @@ func init() {
 	handle("PUT /cluster/backup/{id}", changeBackupJob)
 	handle("DELETE /cluster/backup/{id}", func(r *request) (any, error) {
 		if r.misc.backups.ids[r.p["id"]] == nil {
-			return nil, noJob(r.p["id"])
+			// Here the refusal passes through another, which makes a text of it.
+			const text = "400 Parameter verification failed."
+			return nil, &refusal{status: 500, reason: text, message: text + "\nid: No such job '" + r.p["id"] + "'\n"}
 		}
 		delete(r.misc.backups.ids, r.p["id"])
 		return nil, nil
@@ -98,7 +100,9 @@ func readBackupJob(r *request) (any, error) {
 	if r.misc.backups.ids[id] == nil {
 		return nil, noJob(id)
 	}
-	return showBackupJob(id, r.misc.backups.ids[id]), nil
+	job := showBackupJob(id, r.misc.backups.ids[id])
+	delete(job, "next-run") // which only the list has
+	return job, nil
 }
 
 func changeBackupJob(r *request) (any, error) {
