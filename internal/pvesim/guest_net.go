@@ -104,15 +104,20 @@ func linksOf(m *machine) []link {
 	return nets
 }
 
-// guestNICs are the interfaces in the guest of a VM, with their addresses. An interface that is plugged in later asks
-// for a lease, whatever the others were told.
+// guestNICs are the interfaces in the guest of a VM, with their addresses. One that is plugged in later has none where
+// cloud-init configures the network, else it asks for a lease.
 func (c *cluster) guestNICs(m *machine) []guestNIC {
 	told := m.inGuest.told
 	unnamed := slices.Clone(told.unnamed)
 	var nics []guestNIC
 	for _, n := range linksOf(m) {
 		g := guestNIC{index: n.index, name: "eth" + strconv.Itoa(n.index), mac: n.mac}
-		cfg := nicSettings{dhcp: !told.network || !told.known[n.mac]}
+		if told.network && !told.known[n.mac] {
+			// cloud-init has named and configured what was there when the guest booted, not this one.
+			nics = append(nics, guestNIC{index: n.index, name: "ens" + strconv.Itoa(18+n.index), mac: n.mac})
+			continue
+		}
+		cfg := nicSettings{dhcp: !told.network}
 		if by, ok := told.byMAC[n.mac]; ok {
 			cfg = by
 		} else if told.known[n.mac] && len(unnamed) > 0 {

@@ -233,7 +233,8 @@ func putFile(t *testing.T, s *Server, volid, text string) {
 	}
 }
 
-// An interface that comes while the guest runs gets a lease; two machines never have the same.
+// An interface that comes while the guest runs is seen, without an address where cloud-init configures the network; two
+// machines never have the same lease.
 func TestGuestInterfacesComeAndGo(t *testing.T) {
 	s := Start(t, Options{})
 	m := guestVM(t, s, true, map[string]string{"ide2": "local-lvm:vm-900-cloudinit,media=cdrom", "ipconfig0": "ip=192.0.2.10/24"})
@@ -242,7 +243,7 @@ func TestGuestInterfacesComeAndGo(t *testing.T) {
 	s.mu.Lock()
 	m.config["net1"] = "virtio=BC:24:11:00:00:02,bridge=vmbr0"
 	s.mu.Unlock()
-	if got := addresses(t, s, "bc:24:11:00:00:02"); len(got) != 1 {
+	if got := addresses(t, s, "bc:24:11:00:00:02"); got == nil || len(got) > 0 {
 		t.Errorf("an interface that was plugged in has %v", got)
 	}
 	s.mu.Lock()
