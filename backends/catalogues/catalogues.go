@@ -15,6 +15,7 @@ func All() map[b.Kind]b.Catalogue {
 		b.Mock:    Mock(),
 		b.Libvirt: Libvirt(),
 		b.VSphere: VSphere(),
+		b.Proxmox: Proxmox(),
 	}
 }
 

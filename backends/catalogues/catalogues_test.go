@@ -22,6 +22,11 @@ var gaps = map[b.Kind][]b.Feature{
 		b.FeatureHighAvailability, b.FeatureDRS, b.FeatureFaultTolerance, b.FeatureAffinityRules,
 		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth, b.FeatureAlerting, b.FeatureHistoricalMetrics,
 	},
+	b.Proxmox: {
+		b.FeatureStoragePolicies, // it has none
+		b.FeatureHighAvailability, b.FeatureAffinityRules,
+		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth, b.FeatureAlerting, b.FeatureHistoricalMetrics,
+	},
 	b.Libvirt: {
 		b.FeatureStoragePools,
 		b.FeatureMetrics, b.FeatureEvents, b.FeatureHealth,

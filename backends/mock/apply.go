@@ -254,6 +254,8 @@ func (b *Backend) applyDiskOption(m *machine, want backends.Disk, c backends.Cha
 		s.Slot = want.Slot
 	case "shared":
 		s.Shared = want.Shared
+	case "options":
+		s.Options = want.Options
 	default:
 		return unknown(c)
 	}
@@ -304,6 +306,8 @@ func applyNICOption(s *backends.VMSpec, want backends.NIC, c backends.Change) er
 		n.IPv4 = want.IPv4
 	case "ipv6":
 		n.IPv6 = want.IPv6
+	case "options":
+		n.Options = want.Options
 	default:
 		return unknown(c)
 	}

@@ -45,7 +45,10 @@ func (b *Backend) build(w *world, spec *backends.VMSpec, from maker) (*machine, 
 		return nil, err
 	}
 	want.Image, want.Template, want.Linked, want.CreateToken = "", "", false, ""
-	m.ID = w.newID(spec.Name)
+	if m.ID, err = w.idFor(spec); err != nil {
+		mk.undo(w)
+		return nil, err
+	}
 	m.Spec = overlay(b.vmDefaults(&want), want)
 	if err := b.complete(w, m, spec, mk.contents()); err != nil {
 		mk.undo(w)

@@ -31,9 +31,9 @@ func (b *Backend) vmDefaults(want *backends.VMSpec) backends.VMSpec {
 }
 
 // plugs reports whether a maximum above the size switches hot add on, which
-// vSphere wants to know in advance.
+// vSphere wants to know in advance, and Proxmox VE of memory.
 func (b *Backend) plugs(most, size *int64, otherwise int64) bool {
-	return b.catalogue.Backend == backends.VSphere && most != nil && *most > *or(size, otherwise)
+	return (b.catalogue.Backend == backends.VSphere || b.catalogue.Backend == backends.Proxmox) && most != nil && *most > *or(size, otherwise)
 }
 
 // accepted is the default where the catalogue takes it, else what it lists first.
@@ -92,7 +92,7 @@ func (b *Backend) settle(s *backends.VMSpec) {
 		s.CPU.ReservationMHz = or(s.CPU.ReservationMHz, 0)
 		s.Memory.ReservationMiB = or(s.Memory.ReservationMiB, 0)
 	}
-	if b.catalogue.Supports(backends.FeatureResourcePools) {
+	if b.catalogue.Supports(backends.FeatureResourcePools) && b.catalogue.Lacks["placement.resource_pool"] == "" {
 		s.Placement.ResourcePool = or(s.Placement.ResourcePool, defaultPool)
 	}
 	if b.catalogue.Supports(backends.FeatureFolders) {

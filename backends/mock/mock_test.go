@@ -36,7 +36,7 @@ func (f *faults) Fail(method, vm string, code backends.Code, n int) {
 func harness(t *testing.T, o mock.Options) backendtest.Harness {
 	o.SampleData = true
 	inject := &faults{t: t}
-	return backendtest.Harness{
+	h := backendtest.Harness{
 		New: func(t *testing.T) backends.Backend {
 			inject.b = open(t, o)
 			return inject.b
@@ -52,6 +52,11 @@ func harness(t *testing.T, o mock.Options) backendtest.Harness {
 		BootImage: func(*testing.T, backends.Backend) string { return "default/debian-12" },
 		Faults:    inject,
 	}
+	if o.Imitate == backends.Proxmox {
+		h.Seed.Pool, h.Seed.ResourcePool = "production", ""
+		h.Seed.HostDevices = []backends.HostDevice{{Mapping: "gpu"}}
+	}
+	return h
 }
 
 func TestConformance(t *testing.T) {
@@ -61,6 +66,7 @@ func TestConformance(t *testing.T) {
 		"latency":           {Latency: time.Millisecond, Jitter: time.Millisecond, Seed: 7},
 		"imitating libvirt": {Imitate: backends.Libvirt},
 		"imitating vsphere": {Imitate: backends.VSphere},
+		"imitating proxmox": {Imitate: backends.Proxmox},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -28,7 +28,10 @@ func (b *Backend) place(w *world, m *machine) error {
 		m.Host = *p.Host
 	}
 	if b.catalogue.Supports(backends.FeatureHostPlacement) {
-		p.Host, p.Cluster = new(m.Host), or(p.Cluster, cluster)
+		p.Host = new(m.Host)
+		if b.catalogue.Lacks["placement.cluster"] == "" {
+			p.Cluster = or(p.Cluster, cluster)
+		}
 	}
 	return nil
 }

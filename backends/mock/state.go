@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,6 +103,18 @@ func (w *world) newID(name string) backends.ID {
 	d := w.digest("vm", name, w.Born[name])
 	d[6], d[8] = d[6]&0x0f|0x40, d[8]&0x3f|0x80
 	return backends.ID(fmt.Sprintf("%x-%x-%x-%x-%x", d[0:4], d[4:6], d[6:8], d[8:10], d[10:16]))
+}
+
+// idFor is the id that a VM asks for, or a new one.
+func (w *world) idFor(spec *backends.VMSpec) (backends.ID, error) {
+	if spec.Proxmox == nil || spec.Proxmox.VMID == nil {
+		return w.newID(spec.Name), nil
+	}
+	id := backends.ID(strconv.FormatInt(*spec.Proxmox.VMID, 10))
+	if other := w.Machines[id]; other != nil {
+		return "", refusal(backends.Conflict, "proxmox.vm_id", "VM %q has the id %s", other.Spec.Name, id)
+	}
+	return id, nil
 }
 
 // newMAC makes a MAC that no VM has.

@@ -39,7 +39,7 @@ func (d *DataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 		Attributes: map[string]schema.Attribute{
 			"backend": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Name of the backend: `libvirt`, `vsphere`, `mock`, and as the driver comes `proxmox`.",
+				MarkdownDescription: "Name of the backend: `libvirt`, `vsphere`, `proxmox` or `mock`.",
 			},
 			"product": schema.StringAttribute{
 				Computed:            true,

@@ -13,14 +13,15 @@ import (
 // Schema implements provider.Provider.
 func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Manages virtual machines on libvirt/KVM, VMware vSphere, and on an embedded mock hypervisor, with one schema for all. " +
+		MarkdownDescription: "Manages virtual machines on libvirt/KVM, VMware vSphere, Proxmox VE, and on an embedded mock hypervisor, with one schema for all. " +
 			"What a hypervisor cannot do is an error at plan time, on the attribute that asks for it.\n\n" +
-			"Exactly one of `libvirt`, `vsphere` and `mock` says where the VMs live; without a block the environment variable `VIRTRIGAUD_BACKEND` does, or the one of `LIBVIRT_DEFAULT_URI` and `VSPHERE_SERVER` that is set. " +
+			"Exactly one of `libvirt`, `vsphere`, `proxmox` and `mock` says where the VMs live; without a block the environment variable `VIRTRIGAUD_BACKEND` does, or the one of `LIBVIRT_DEFAULT_URI`, `VSPHERE_SERVER` and `PROXMOX_VE_ENDPOINT` that is set. " +
 			"Every value can also come from the environment variable that its description names; the block wins. " +
 			"The provider connects when something is first read or written.",
 		Attributes: map[string]schema.Attribute{
 			"libvirt": libvirtAttribute(),
 			"vsphere": vsphereAttribute(),
+			"proxmox": proxmoxAttribute(),
 			"mock":    mockAttribute(),
 			"max_parallel_operations": schema.Int64Attribute{
 				MarkdownDescription: "How many calls the hypervisor gets at once, 1 to 256. Default: `16`. Environment: `VIRTRIGAUD_MAX_PARALLEL_OPERATIONS`.",
@@ -75,8 +76,8 @@ func mockAttribute() schema.Attribute {
 		Optional:            true,
 		Attributes: map[string]schema.Attribute{
 			"state_file": setting("File that keeps the mock's VMs between runs. Default: none, they end with the run. Environment: `VIRTRIGAUD_MOCK_STATE_FILE`."),
-			"imitate": setting("Take on the capabilities of another hypervisor, `libvirt` or `vsphere`, so that a plan shows what that one would refuse. Environment: `VIRTRIGAUD_MOCK_IMITATE`.",
-				stringvalidator.OneOf("libvirt", "vsphere")),
+			"imitate": setting("Take on the capabilities of another hypervisor, `libvirt`, `vsphere` or `proxmox`, so that a plan shows what that one would refuse. Environment: `VIRTRIGAUD_MOCK_IMITATE`.",
+				stringvalidator.OneOf("libvirt", "vsphere", "proxmox")),
 			"latency": setting("How long every operation takes, such as `200ms`. Default: `0s`. Environment: `VIRTRIGAUD_MOCK_LATENCY`.", duration{zero: true}),
 			"jitter":  setting("Random time that every operation takes beside `latency`, at most. Default: `0s`. Environment: `VIRTRIGAUD_MOCK_JITTER`.", duration{zero: true}),
 			"seed": schema.Int64Attribute{

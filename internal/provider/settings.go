@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -25,6 +26,7 @@ const (
 type model struct {
 	Libvirt               *libvirtModel `tfsdk:"libvirt"`
 	VSphere               *vsphereModel `tfsdk:"vsphere"`
+	Proxmox               *proxmoxModel `tfsdk:"proxmox"`
 	Mock                  *mockModel    `tfsdk:"mock"`
 	MaxParallelOperations *int64        `tfsdk:"max_parallel_operations"`
 	RequestTimeout        *string       `tfsdk:"request_timeout"`
@@ -67,6 +69,8 @@ func (m model) resolve(env lookup) (settings, *problem) {
 		s.driver = m.Libvirt.resolve(r)
 	case backends.VSphere:
 		s.driver = m.VSphere.resolve(r)
+	case backends.Proxmox:
+		s.driver = m.Proxmox.resolve(r)
 	default:
 		s.driver = m.Mock.resolve(r)
 	}
@@ -79,7 +83,7 @@ func (m model) choose(env lookup) (backends.Kind, *problem) {
 	for _, block := range []struct {
 		kind backends.Kind
 		set  bool
-	}{{backends.Libvirt, m.Libvirt != nil}, {backends.VSphere, m.VSphere != nil}, {backends.Mock, m.Mock != nil}} {
+	}{{backends.Libvirt, m.Libvirt != nil}, {backends.VSphere, m.VSphere != nil}, {backends.Proxmox, m.Proxmox != nil}, {backends.Mock, m.Mock != nil}} {
 		if block.set {
 			set = append(set, block.kind)
 		}
@@ -95,27 +99,34 @@ func (m model) choose(env lookup) (backends.Kind, *problem) {
 
 // chooseByEnvironment says which hypervisor is meant where there is no block.
 func chooseByEnvironment(env lookup) (backends.Kind, *problem) {
-	known := []backends.Kind{backends.Libvirt, backends.VSphere, backends.Mock}
+	known := []backends.Kind{backends.Libvirt, backends.VSphere, backends.Proxmox, backends.Mock}
 	named := backends.Kind(env("VIRTRIGAUD_BACKEND"))
-	libvirt, vsphere := env("LIBVIRT_DEFAULT_URI") != "", env(vsphereServer) != ""
+	var kinds []backends.Kind
+	var variables []string
+	for _, own := range []struct {
+		kind     backends.Kind
+		variable string
+	}{{backends.Libvirt, "LIBVIRT_DEFAULT_URI"}, {backends.VSphere, vsphereServer}, {backends.Proxmox, proxmoxEndpoint}} {
+		if env(own.variable) != "" {
+			kinds, variables = append(kinds, own.kind), append(variables, own.variable)
+		}
+	}
 	switch {
 	case slices.Contains(known, named):
 		return named, nil
 	case named != "":
 		return "", &problem{summary: "Unknown hypervisor", detail: fmt.Sprintf("VIRTRIGAUD_BACKEND is %q; it must be one of %v.", named, known)}
-	case libvirt && vsphere:
+	case len(kinds) > 1:
 		return "", &problem{
 			summary: "More than one hypervisor",
-			detail:  "LIBVIRT_DEFAULT_URI and VSPHERE_SERVER are both set. Name the one that is meant in the provider block, or in VIRTRIGAUD_BACKEND.",
+			detail:  strings.Join(variables, " and ") + " are set. Name the one that is meant in the provider block, or in VIRTRIGAUD_BACKEND.",
 		}
-	case libvirt:
-		return backends.Libvirt, nil
-	case vsphere:
-		return backends.VSphere, nil
+	case len(kinds) == 1:
+		return kinds[0], nil
 	}
 	return "", &problem{
 		summary: "No hypervisor is configured",
-		detail:  `Set one of libvirt, vsphere and mock in the provider block, such as libvirt = { uri = "qemu:///system" }, or the environment variable VIRTRIGAUD_BACKEND.`,
+		detail:  `Set one of libvirt, vsphere, proxmox and mock in the provider block, such as libvirt = { uri = "qemu:///system" }, or the environment variable VIRTRIGAUD_BACKEND.`,
 	}
 }
 
@@ -158,6 +169,17 @@ func (r *resolver) required(value *string, block, name, variable string) string 
 		}
 	}
 	return s
+}
+
+// contradiction refuses what a certificate is verified by beside the wish not to verify it.
+func (r *resolver) contradiction(block string, insecure bool, flag, name, value, variable string) {
+	if insecure && value != "" && r.bad == nil {
+		r.bad = &problem{
+			at: path.Root(block).AtName(name), summary: "Contradictory settings",
+			detail: fmt.Sprintf("%[1]s.insecure (or %[2]s) turns off the verification of certificates, and %[1]s.%[3]s (or %[4]s) says what they are verified by. Leave one of them out.",
+				block, flag, name, variable),
+		}
+	}
 }
 
 func (r *resolver) integer(block *int64, variable string, otherwise int64) int64 {

@@ -31,6 +31,11 @@ func TestChoice(t *testing.T) {
 		"two of their own":      {env: map[string]string{"VSPHERE_SERVER": "vc", "LIBVIRT_DEFAULT_URI": "qemu:///system"}, bad: "More than one hypervisor"},
 		"two, and the one":      {env: map[string]string{"VSPHERE_SERVER": "vc", "LIBVIRT_DEFAULT_URI": "qemu:///system", "VIRTRIGAUD_BACKEND": "libvirt"}, want: backends.Libvirt},
 		"vsphere and mock":      {block: model{Mock: &mockModel{}, VSphere: vcenter()}, bad: "More than one hypervisor"},
+		"proxmox block":         {block: model{Proxmox: cluster()}, want: backends.Proxmox},
+		"proxmox's own":         {env: map[string]string{"PROXMOX_VE_ENDPOINT": "pve", "PROXMOX_VE_API_TOKEN": token}, want: backends.Proxmox},
+		"proxmox and vsphere":   {env: map[string]string{"VSPHERE_SERVER": "vc", "PROXMOX_VE_ENDPOINT": "pve"}, bad: "More than one hypervisor"},
+		"proxmox and mock":      {block: model{Mock: &mockModel{}, Proxmox: cluster()}, bad: "More than one hypervisor"},
+		"half of proxmox":       {block: model{Proxmox: &proxmoxModel{}}, env: map[string]string{"PROXMOX_VE_ENDPOINT": "pve"}, bad: "Missing setting"},
 		"half of vsphere":       {block: model{VSphere: &vsphereModel{}}, env: map[string]string{"VSPHERE_SERVER": "vc"}, bad: "Missing setting"},
 		"unknown name":          {env: map[string]string{"VIRTRIGAUD_BACKEND": "xen"}, bad: "Unknown hypervisor"},
 		"bad number in env":     {block: model{Mock: &mockModel{}}, env: map[string]string{"VIRTRIGAUD_MAX_PARALLEL_OPERATIONS": "many"}, bad: "Invalid environment variable"},
@@ -97,6 +102,8 @@ func TestDescriptionsNameTheVariables(t *testing.T) {
 	env := func(name string) string { asked[name] = true; return "" }
 	_, _ = model{Libvirt: &libvirtModel{}}.resolve(env)
 	_, _ = model{VSphere: &vsphereModel{}}.resolve(env)
+	_, _ = model{Proxmox: &proxmoxModel{}}.resolve(env)
+	_, _ = model{Proxmox: &proxmoxModel{Password: ptr("p")}}.resolve(env)
 	_, _ = model{Mock: &mockModel{}}.resolve(env)
 	_, _ = model{}.resolve(env)
 
@@ -112,7 +119,7 @@ func TestDescriptionsNameTheVariables(t *testing.T) {
 		}
 	}
 	for _, part := range strings.Split(docs, "`") {
-		if (strings.HasPrefix(part, "VIRTRIGAUD_") || strings.HasPrefix(part, "LIBVIRT_") || strings.HasPrefix(part, "VSPHERE_")) && !asked[part] {
+		if (strings.HasPrefix(part, "VIRTRIGAUD_") || strings.HasPrefix(part, "LIBVIRT_") || strings.HasPrefix(part, "VSPHERE_") || strings.HasPrefix(part, "PROXMOX_VE_")) && !asked[part] {
 			t.Errorf("a description names %s, which nothing reads", part)
 		}
 	}

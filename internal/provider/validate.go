@@ -15,7 +15,7 @@ import (
 // would leave open where a VM lives.
 func (p *Provider) ValidateConfig(ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse) {
 	first := ""
-	for _, name := range []string{"libvirt", "vsphere", "mock"} {
+	for _, name := range []string{"libvirt", "vsphere", "proxmox", "mock"} {
 		var block types.Object
 		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root(name), &block)...)
 		switch {

@@ -2,9 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere"
@@ -62,17 +59,8 @@ func (m *vsphereModel) config(r *resolver) vsphere.Config {
 			Network:      r.text(m.Network, "VSPHERE_NETWORK"),
 		},
 	}
-	r.contradiction(cfg.Insecure, "thumbprint", cfg.Thumbprint, "VSPHERE_THUMBPRINT")
-	r.contradiction(cfg.Insecure, "ca_certificate", cfg.CACertificate, "VSPHERE_CA_CERTIFICATE")
+	const insecure = "VSPHERE_ALLOW_UNVERIFIED_SSL"
+	r.contradiction("vsphere", cfg.Insecure, insecure, "thumbprint", cfg.Thumbprint, "VSPHERE_THUMBPRINT")
+	r.contradiction("vsphere", cfg.Insecure, insecure, "ca_certificate", cfg.CACertificate, "VSPHERE_CA_CERTIFICATE")
 	return cfg
-}
-
-// contradiction refuses what a certificate is verified by beside the wish not to verify it.
-func (r *resolver) contradiction(insecure bool, name, value, variable string) {
-	if insecure && value != "" && r.bad == nil {
-		r.bad = &problem{
-			at: path.Root("vsphere").AtName(name), summary: "Contradictory settings",
-			detail: fmt.Sprintf("vsphere.insecure (or VSPHERE_ALLOW_UNVERIFIED_SSL) turns off the verification of certificates, and vsphere.%s (or %s) says what they are verified by. Leave one of them out.", name, variable),
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,8 @@ func New(t *testing.T) *Workspace {
 	}
 	for _, v := range os.Environ() {
 		// What steers the user's own Terraform must not steer the test's.
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "TF_") || strings.HasPrefix(name, "VIRTRIGAUD_") {
+		steers := func(prefix string) bool { return strings.HasPrefix(v, prefix) }
+		if slices.ContainsFunc([]string{"TF_", "VIRTRIGAUD_", "VSPHERE_", "PROXMOX_VE_"}, steers) {
 			continue
 		}
 		w.env = append(w.env, v)

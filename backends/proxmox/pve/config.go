@@ -39,7 +39,7 @@ func (c *Config) check() error {
 	switch {
 	case len(c.Endpoints) == 0:
 		return backends.Errorf(backends.Invalid, "", "", "no endpoint is given").
-			Advise("Set endpoints in the provider block's proxmox object, or PROXMOX_VE_ENDPOINT.")
+			Advise("Set endpoint in the provider block's proxmox object, or PROXMOX_VE_ENDPOINT.")
 	case c.APIToken == "" && c.Username == "":
 		return backends.Errorf(backends.Invalid, "", "", "no credentials are given").
 			Advise("Set api_token, or username and password, in the provider block's proxmox object, or PROXMOX_VE_API_TOKEN.")

@@ -120,7 +120,7 @@ func distrust(err error, addr, fingerprint string) error {
 	switch {
 	case errors.As(err, &name):
 		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is for another name: %w", addr, err).
-			Advise("Use a name in endpoints that the certificate lists, or set fingerprint = %q after comparing it with the server's own.", fingerprint)
+			Advise("Use a name in endpoint that the certificate lists, or set fingerprint = %q after comparing it with the server's own.", fingerprint)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not valid now: %w", addr, err).
 			Advise("Renew the server's certificate (pvecm updatecerts --force), or check the clock of this machine.")
