@@ -75,20 +75,11 @@ func nativeAccounts(spec *backends.VMSpec, params vmconf.Config) (why string) {
 		return "cloud_init.user_data_wo"
 	case ci.Hostname != nil && *ci.Hostname != spec.Name:
 		return "a cloud_init.hostname that is not the VM's name"
-	case len(ci.Users) > 1:
-		return "several cloud_init.users"
-	case len(ci.Users) == 1 && len(ci.SSHKeys) > 0:
-		return "keys of the image's own user beside cloud_init.users"
+	case len(ci.Users) > 0:
+		// Its user takes the place of the image's own, with sudo and all that one may; users here are made beside it.
+		return "cloud_init.users"
 	}
-	keys := ci.SSHKeys
-	if len(ci.Users) == 1 {
-		u := ci.Users[0]
-		if len(u.Groups) > 0 || u.Shell != "" || u.Sudo != "" {
-			return "cloud_init.users with groups, shell or sudo"
-		}
-		params["ciuser"], params["cipassword"], keys = u.Name, u.PasswordHash, u.SSHKeys
-	}
-	params["sshkeys"] = vmconf.EncodeSSHKeys(keys)
+	params["sshkeys"] = vmconf.EncodeSSHKeys(ci.SSHKeys)
 	if ci.Datasource != nil {
 		params["citype"] = datasources[*ci.Datasource]
 	}

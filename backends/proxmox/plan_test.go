@@ -76,14 +76,20 @@ func TestCreate(t *testing.T) {
 		},
 		"cloud-init": {
 			edit: func(s *backends.VMSpec) {
-				s.CloudInit = &backends.CloudInit{Users: []backends.CloudUser{{Name: "ada", PasswordHash: "$6$x$y", SSHKeys: []string{"ssh-ed25519 AAAA+ ada"}}}}
+				s.CloudInit = &backends.CloudInit{SSHKeys: []string{"ssh-ed25519 AAAA+ ada"}}
 				s.DNS = &backends.DNS{Servers: []string{"10.0.0.2", "10.0.0.3"}, Search: []string{"example.org"}}
 				s.Networks["lan"] = backends.NIC{Network: new("vmbr0"), IPv4: &backends.IPConfig{Address: "10.0.0.5/24", Gateway: "10.0.0.1"}}
 			},
 			want: vmconf.Config{
-				"ide0": "local:cloudinit", "ciuser": "ada", "cipassword": "$6$x$y", "sshkeys": "ssh-ed25519%20AAAA%2B%20ada%0A", "ciupgrade": "0",
+				"ide0": "local:cloudinit", "sshkeys": "ssh-ed25519%20AAAA%2B%20ada%0A", "ciupgrade": "0",
 				"nameserver": "10.0.0.2 10.0.0.3", "searchdomain": "example.org", "ipconfig0": "gw=10.0.0.1,ip=10.0.0.5/24",
 			},
+		},
+		"seed of users, who are made beside the image's own": {
+			edit: func(s *backends.VMSpec) {
+				s.CloudInit = &backends.CloudInit{Users: []backends.CloudUser{{Name: "ada", PasswordHash: "$6$x$y"}}}
+			},
+			want: vmconf.Config{"ide0": "local:iso/seed.iso,media=cdrom"},
 		},
 		"seed": {
 			edit: func(s *backends.VMSpec) { s.CloudInit = &backends.CloudInit{UserData: new("#cloud-config\n{}\n")} },
@@ -125,7 +131,7 @@ func TestCreate(t *testing.T) {
 			if diff := cmp.Diff(c.resize, p.Resize); diff != "" || len(p.Delete)+len(p.Detach)+len(p.Move)+len(p.Free) != 0 {
 				t.Errorf("and %+v; resize (-want +got):\n%s", p, diff)
 			}
-			if (p.Seed != nil) != (name == "seed") {
+			if (p.Seed != nil) != strings.HasPrefix(name, "seed") {
 				t.Errorf("seed: %+v", p.Seed)
 			}
 		})

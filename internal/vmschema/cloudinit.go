@@ -83,7 +83,7 @@ func cloudInitAttribute() schema.Attribute {
 			}},
 		},
 		"ssh_authorized_keys": textList("Public SSH keys for the image's default account."),
-		"datasource":          text("How the data reaches the guest: `nocloud` (a seed on a drive), `configdrive`, or `guestinfo` (properties that VMware's tools read). libvirt has `nocloud`, vSphere `guestinfo` and `nocloud`. Default: the hypervisor's; on vSphere `guestinfo`.", oneOf("nocloud", "configdrive", "guestinfo")),
+		"datasource":          text("How the data reaches the guest: `nocloud` (a seed on a drive), `configdrive`, or `guestinfo` (properties that VMware's tools read). libvirt has `nocloud`, vSphere `guestinfo` and `nocloud`, Proxmox VE `nocloud` and `configdrive`. Default: the hypervisor's; on vSphere `guestinfo`.", oneOf("nocloud", "configdrive", "guestinfo")),
 		"instance_id":         text("Identity of the instance. When it changes, cloud-init runs its first-boot steps again at the next boot. Default: the VM's UUID, which never changes.", stringvalidator.LengthAtLeast(1)),
 	}}
 }

@@ -57,10 +57,10 @@ func networksAttribute() schema.Attribute {
 		Optional: true, Computed: true,
 		Validators: []validator.Map{stableKey, mapvalidator.NoNullValues(), mapvalidator.SizeAtMost(32)},
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-			"network": text("Network, port group or bridge to connect to. libvirt also takes `bridge:NAME`, `direct:DEVICE` (macvtap) and `ovs:BRIDGE`; vSphere takes a port group's name or inventory path. Default: the provider's. Changed in place.",
+			"network": text("Network, port group or bridge to connect to. libvirt also takes `bridge:NAME`, `direct:DEVICE` (macvtap) and `ovs:BRIDGE`; vSphere takes a port group's name or inventory path, Proxmox VE the name of a bridge or of a virtual network of its SDN. Default: the provider's. Changed in place.",
 				stringvalidator.LengthAtLeast(1)),
-			"vlan":  integer("VLAN tag, 1 to 4094; 0 is no tag, and takes away one that is there. Default: untagged at creation, later as it is. libvirt needs an Open vSwitch bridge for it, and a restart to change it; on vSphere the tag is the port group's, and one that `network` does not carry is refused.", int64validator.Between(0, 4094)),
-			"model": text("Device that the guest sees: `virtio`, `e1000`, `e1000e`, `rtl8139` or `vmxnet3`. vSphere has `vmxnet3`, `e1000e` and `e1000`, libvirt the others. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")),
+			"vlan":  integer("VLAN tag, 1 to 4094; 0 is no tag, and takes away one that is there. Default: untagged at creation, later as it is. libvirt needs an Open vSwitch bridge for it, and a restart to change it; on vSphere the tag is the port group's, and one that `network` does not carry is refused; Proxmox VE sets it on a bridge that is VLAN aware, while the VM runs.", int64validator.Between(0, 4094)),
+			"model": text("Device that the guest sees: `virtio`, `e1000`, `e1000e`, `rtl8139` or `vmxnet3`. vSphere has `vmxnet3`, `e1000e` and `e1000`, libvirt all but `vmxnet3`, Proxmox VE all. Default: the hypervisor's. Changing it restarts a running VM.", oneOf("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")),
 			"mac": schema.StringAttribute{
 				MarkdownDescription: "MAC address, such as `52:54:00:12:34:56`; letter case means nothing. Default: one that the hypervisor chooses and that is then kept. Changing it restarts a running VM.",
 				Optional:            true, Computed: true, CustomType: hwtypes.MACAddressType{},

@@ -25,7 +25,7 @@ func placementAttribute() schema.Attribute {
 		"resource_pool": text("Resource pool that the VM's processors and memory are taken from. Changed in place.", named),
 		"folder":        text("Folder that the VM is shown in, as a path such as `team/web` on vSphere. Changed in place.", named),
 		"storage":       text("Storage for disks that name none. Default: the provider's.", named),
-		"pool":          text("Pool of VMs for permissions and backup, on Proxmox VE.", named),
+		"pool":          text("Pool of VMs for permissions and backup, on Proxmox VE. Changed in place; elsewhere the plan refuses it. Default: the provider's.", named),
 	})
 }
 
