@@ -104,7 +104,8 @@ type Power interface {
 // A snapshot holds a VM's hardware and the content of its disks, with the memory of a
 // running VM where that is asked. It changes nothing of what is observed of the VM, except
 // where its bytes are. Disks attached by Volume are left out, and one with memory is then a
-// Precondition that names the disk.
+// Precondition that names the disk; so is every snapshot where the hypervisor cannot leave a disk out,
+// and one of a VM with a disk whose storage or format has no snapshots.
 type Snapshots interface {
 	// CreateSnapshot takes a snapshot of a running or stopped VM and returns its id, unique
 	// within the VM. It becomes a child of the current one, and current. A name that another

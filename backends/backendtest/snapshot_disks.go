@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -56,13 +57,27 @@ func (e *Env) lost(t *testing.T, volumes []string) {
 	}
 }
 
-// snapshotVolumes: a disk with a life of its own is left out of snapshots.
+// snapshotVolumes: a disk with a life of its own is left out of snapshots, or in their way.
 func snapshotVolumes(t *testing.T, e *Env) {
 	v := e.volume(t)
 	spec := withDisk(e.Spec(), "keep", backends.Disk{Volume: &v.ID})
 	id := e.Create(t, spec)
+	if e.Traits.SnapshotsOfAll {
+		e.noSnapshot(t, id, "keep")
+		to := *spec
+		to.Disks = map[string]backends.Disk{"root": spec.Disks["root"]}
+		e.Apply(t, id, &to, backends.Cold)
+		s := e.take(t, id, backends.SnapshotSpec{Name: "without_it"})
+		e.Apply(t, id, spec, backends.Cold)
+		e.revert(t, id, s)
+		e.Matches(t, id, &to)
+		if is := e.disk(t, v.ID); is.AttachedTo != "" || is.Path != v.Path {
+			t.Errorf("the disk that was attached later is %+v after the revert", is)
+		}
+		return
+	}
 	was := e.disk(t, v.ID)
-	s := e.take(t, id, backends.SnapshotSpec{Name: "without it"})
+	s := e.take(t, id, backends.SnapshotSpec{Name: "without_it"})
 	if is := e.disk(t, v.ID); is.Path != was.Path || is.AttachedTo != id {
 		t.Errorf("the disk was %+v and is %+v", was, is)
 	}
@@ -75,7 +90,7 @@ func snapshotVolumes(t *testing.T, e *Env) {
 	}
 	if e.Catalogue.Supports(backends.FeatureSnapshotMemory) {
 		e.Power(t, id, backends.PowerOn)
-		_, err := e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: "with memory", Memory: true})
+		_, err := e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: "with_memory", Memory: true})
 		wantNamed(t, WantCode(t, err, backends.Precondition), "keep")
 		if left := e.snapshots(t, id); len(left) != 1 {
 			t.Errorf("the refused snapshot left %v", left)
@@ -109,5 +124,33 @@ func snapshotKeptDisk(t *testing.T, e *Env) {
 	}
 	if err := e.DeleteDisk(e.Ctx(t), kept); err != nil {
 		t.Fatalf("DeleteDisk of the kept disk: %v", err)
+	}
+}
+
+// noSnapshot fails unless a snapshot is refused because of the disk of the key, and nothing happened.
+func (e *Env) noSnapshot(t *testing.T, id backends.ID, key string) {
+	t.Helper()
+	before := e.Read(t, id, all)
+	_, err := e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: "never"})
+	wantNamed(t, WantCode(t, err, backends.Precondition), key)
+	if left := e.snapshots(t, id); len(left) > 0 {
+		t.Errorf("the refused snapshot left %v", left)
+	}
+	e.unchanged(t, id, before)
+}
+
+// snapshotFormats: a disk of a format that has no snapshots is in their way.
+func snapshotFormats(t *testing.T, e *Env) {
+	for _, format := range e.Catalogue.Accepts["disks.format"] {
+		if e.Traits.SnapshotFormats == nil || slices.Contains(e.Traits.SnapshotFormats, format) {
+			continue
+		}
+		spec := withDisk(e.Spec(), "other", backends.Disk{SizeGiB: new(int64(1)), Format: &format})
+		id := e.Create(t, spec)
+		e.noSnapshot(t, id, "other")
+		other := spec.Disks["other"]
+		other.Format = &e.Traits.SnapshotFormats[0]
+		e.Apply(t, id, withDisk(spec, "other", other), backends.Cold)
+		e.take(t, id, backends.SnapshotSpec{Name: "now"})
 	}
 }

@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -34,7 +35,16 @@ func snapshotNames(t *testing.T, e *Env) {
 		t.Errorf("the snapshot that was there became %+v", s)
 	}
 	e.take(t, other, backends.SnapshotSpec{Name: "before"}) // a name is taken within one VM
-	e.take(t, id, backends.SnapshotSpec{Name: "A name, with <spaces> & ümlauts/slashes"})
+	const words = "A name, with <spaces> & ümlauts/slashes"
+	if e.Traits.PlainSnapshotNames {
+		for _, name := range []string{words, "-first", strings.Repeat("long", 20)} {
+			_, err = e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{Name: name})
+			wantPath(t, WantCode(t, err, backends.Invalid), "name")
+			wantNamed(t, err, name)
+		}
+	} else {
+		e.take(t, id, backends.SnapshotSpec{Name: words})
+	}
 	_, err = e.CreateSnapshot(e.Ctx(t), id, backends.SnapshotSpec{})
 	WantCode(t, err, backends.Invalid)
 }

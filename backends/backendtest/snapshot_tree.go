@@ -53,8 +53,8 @@ func lacksRealGuest(h *Harness) string {
 	return lacksGuest(h)
 }
 
-// family fails unless the parents of the snapshots are as said: "b<a" is b with
-// the parent a, "a" a root; the one with an asterisk is current.
+// family fails unless the parents of the snapshots are as said: "b1<a1" is b with
+// the parent a, "a1" a root; the one with an asterisk is current.
 func (e *Env) family(t *testing.T, id backends.ID, want ...string) {
 	t.Helper()
 	list := e.snapshots(t, id)
@@ -80,27 +80,27 @@ func snapshotTree(t *testing.T, e *Env) {
 			s[name] = e.take(t, id, backends.SnapshotSpec{Name: name})
 		}
 	}
-	take("a", "b", "c")
-	e.family(t, id, "a", "b<a", "c<b*")
-	e.revert(t, id, s["a"])
-	e.family(t, id, "a*", "b<a", "c<b")
-	take("d", "e")
-	e.family(t, id, "a", "b<a", "c<b", "d<a", "e<d*")
-	e.revert(t, id, s["c"])
-	e.family(t, id, "a", "b<a", "c<b*", "d<a", "e<d")
-	take("f")
+	take("a1", "b1", "c1")
+	e.family(t, id, "a1", "b1<a1", "c1<b1*")
+	e.revert(t, id, s["a1"])
+	e.family(t, id, "a1*", "b1<a1", "c1<b1")
+	take("d1", "e1")
+	e.family(t, id, "a1", "b1<a1", "c1<b1", "d1<a1", "e1<d1*")
+	e.revert(t, id, s["c1"])
+	e.family(t, id, "a1", "b1<a1", "c1<b1*", "d1<a1", "e1<d1")
+	take("f1")
 
 	// One in the middle of a branch, with a child on the way to the present.
-	e.drop(t, id, s["b"], false)
-	e.family(t, id, "a", "c<a", "d<a", "e<d", "f<c*")
+	e.drop(t, id, s["b1"], false)
+	e.family(t, id, "a1", "c1<a1", "d1<a1", "e1<d1", "f1<c1*")
 	// The present's own: its parent takes its place.
-	e.drop(t, id, s["f"], false)
-	e.family(t, id, "a", "c<a*", "d<a", "e<d")
+	e.drop(t, id, s["f1"], false)
+	e.family(t, id, "a1", "c1<a1*", "d1<a1", "e1<d1")
 	// A branch that the present is not on.
-	e.drop(t, id, s["d"], true)
-	e.family(t, id, "a", "c<a*")
+	e.drop(t, id, s["d1"], true)
+	e.family(t, id, "a1", "c1<a1*")
 	// All that is left, the present's branch included.
-	e.drop(t, id, s["a"], true)
+	e.drop(t, id, s["a1"], true)
 	e.family(t, id)
 	e.Matches(t, id, spec)
 	e.Power(t, id, backends.PowerOn)
@@ -110,23 +110,23 @@ func snapshotTree(t *testing.T, e *Env) {
 func sideBranch(t *testing.T, e *Env) {
 	spec := e.Spec()
 	id := e.Create(t, spec)
-	a := e.take(t, id, backends.SnapshotSpec{Name: "a"})
-	b := e.take(t, id, backends.SnapshotSpec{Name: "b"})
-	c := e.take(t, id, backends.SnapshotSpec{Name: "c"})
+	a := e.take(t, id, backends.SnapshotSpec{Name: "a1"})
+	b := e.take(t, id, backends.SnapshotSpec{Name: "b1"})
+	c := e.take(t, id, backends.SnapshotSpec{Name: "c1"})
 	e.revert(t, id, b)
-	d := e.take(t, id, backends.SnapshotSpec{Name: "d"})
+	d := e.take(t, id, backends.SnapshotSpec{Name: "d1"})
 	e.Power(t, id, backends.PowerOn) // what follows is done below a running guest
 	e.drop(t, id, c, false)
-	e.family(t, id, "a", "b<a", "d<b*")
+	e.family(t, id, "a1", "b1<a1", "d1<b1*")
 	e.drop(t, id, b, false)
-	e.family(t, id, "a", "d<a*")
+	e.family(t, id, "a1", "d1<a1*")
 	e.InState(t, id, backends.Running)
 	e.Power(t, id, backends.PowerOff)
 	e.revert(t, id, a)
 	second := e.take(t, id, backends.SnapshotSpec{Name: "second"})
 	// One with two children, of which both can still be reverted to.
 	e.drop(t, id, a, false)
-	e.family(t, id, "d", "second*")
+	e.family(t, id, "d1", "second*")
 	e.revert(t, id, d)
 	e.revert(t, id, second)
 	e.drop(t, id, d, false)
@@ -201,7 +201,7 @@ func changedDisks(t *testing.T, e *Env) {
 	spec := withDisk(e.Spec(), "data", backends.Disk{SizeGiB: new(int64(1))})
 	id := e.Create(t, spec)
 	before := e.Read(t, id, all)
-	s := e.take(t, id, backends.SnapshotSpec{Name: "with data"})
+	s := e.take(t, id, backends.SnapshotSpec{Name: "with_data"})
 	added := withDisk(spec, "later", backends.Disk{SizeGiB: new(int64(1))})
 	if !e.frozen(t, id, added, backends.Cold) {
 		e.Apply(t, id, added, backends.Cold)

@@ -70,6 +70,11 @@ var snapshotCases = []Case{
 		Run:    snapshotKeptDisk,
 	},
 	{
+		Name:  "snapshots/formats",
+		Needs: []backends.Feature{backends.FeatureSnapshotCreate},
+		Run:   snapshotFormats,
+	},
+	{
 		Name:   "snapshots/missing",
 		Proves: []backends.Feature{backends.FeatureSnapshotCreate},
 		Run:    missingSnapshot,
@@ -81,7 +86,7 @@ var snapshotCases = []Case{
 	},
 }
 
-// layered is a spec with one disk of each format that the hypervisor takes, for
+// layered is a spec with one disk of each format that the hypervisor takes and has snapshots of, for
 // what a snapshot puts above a disk must not show.
 func (e *Env) layered() *backends.VMSpec {
 	spec := e.With(func(s *backends.VMSpec) {
@@ -90,7 +95,11 @@ func (e *Env) layered() *backends.VMSpec {
 			s.Networks = map[string]backends.NIC{"lan": {Network: new(e.Seed.Network)}}
 		}
 	})
-	for _, format := range e.Catalogue.Accepts["disks.format"] {
+	formats := e.Catalogue.Accepts["disks.format"]
+	if e.Traits.SnapshotFormats != nil {
+		formats = e.Traits.SnapshotFormats
+	}
+	for _, format := range formats {
 		spec = withDisk(spec, format, backends.Disk{SizeGiB: new(int64(1)), Format: new(format)})
 	}
 	return spec

@@ -77,6 +77,16 @@ type Traits struct {
 	// HotMemory is the least memory, in MiB, of a VM whose memory grows while it runs, and the step in which it does; zero is
 	// what any VM has, and 128.
 	HotMemory struct{ LeastMiB, StepMiB int64 }
+	// SnapshotFormats are the formats of disks that snapshots can be taken of; a disk of any other is in their way. Nil is all.
+	SnapshotFormats []string
+	// SnapshotsOfAll: no disk can be left out of a snapshot, so that one attached by volume is in its way.
+	SnapshotsOfAll bool
+	// PlainSnapshotNames: a snapshot's name is an identifier, no words.
+	PlainSnapshotNames bool
+	// LinkedTemplates: only templates have linked clones.
+	LinkedTemplates bool
+	// ColdTPM: the state of a TPM cannot be copied while the VM runs.
+	ColdTPM bool
 	// Unproved lists claims that this substrate cannot show, each with the
 	// reason. An entry whose feature a case did prove fails the test, so that
 	// the list cannot outlive its reasons.

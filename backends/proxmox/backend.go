@@ -50,6 +50,7 @@ type Backend struct {
 	conn   *pve.Client
 	estate *estate
 	making reservations
+	turns  turns
 }
 
 var _ backends.Backend = (*Backend)(nil)

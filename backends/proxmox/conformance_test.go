@@ -41,8 +41,11 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// traits: QEMU's memory that is plugged comes in modules of 512 MiB, beside the first GiB.
+// traits: QEMU's memory that is plugged comes in modules of 512 MiB, beside the first GiB. The storage "local" is a directory, which has
+// snapshots of qcow2 only. Proxmox VE takes snapshots of all disks of a VM, by names that are identifiers, and makes linked clones of templates.
 func traits() (t backendtest.Traits) {
+	t.SnapshotFormats, t.SnapshotsOfAll, t.PlainSnapshotNames = []string{"qcow2"}, true, true
+	t.LinkedTemplates, t.ColdTPM = true, true
 	t.HotMemory.LeastMiB, t.HotMemory.StepMiB = 1024, 512
 	return t
 }

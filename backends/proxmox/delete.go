@@ -26,12 +26,20 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 		return backends.Errorf(backends.Precondition, "", "", "Proxmox VE protects the VM against removal").
 			Advise(`Take protection out of proxmox.options, or set it to "0", and apply that first.`)
 	}
+	if err := b.unlinked(ctx, m); err != nil {
+		return err
+	}
 	if m.power() != backends.Stopped {
 		s, err := b.look(ctx, m.id())
 		if err != nil {
 			return err
 		}
 		if err := b.setPower(ctx, m.id(), s, backends.PowerOff); err != nil {
+			return err
+		}
+	}
+	if len(opts.KeepDisks) > 0 { // what snapshots hold cannot be given away
+		if err := b.dropAll(ctx, m); err != nil {
 			return err
 		}
 	}

@@ -115,6 +115,10 @@ func (h *hardware) observeDisks(w world, o *observation) {
 			Device: slot, Path: drive.Volume(), VolumeID: drive.Volume(), SizeBytes: drive.Bytes(),
 			Owned: !marked.External && volume.Owner() == h.VMID, Backing: volume.Base(),
 		}
+		if status := o.Disks[key]; status.Backing == "" && marked.Base != "" && marked.Volume == status.VolumeID {
+			status.Backing = marked.Base
+			o.Disks[key] = status
+		}
 	}
 }
 

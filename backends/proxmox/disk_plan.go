@@ -166,6 +166,9 @@ func (e *edit) changeDisk(key string, have, want backends.Disk, path backends.Pa
 		return err
 	}
 	m := e.mark.Disks[key]
+	if m.Volume != drive.Volume() {
+		m.Base = "" // it was moved since
+	}
 	m.Slot, m.Volume = target, drive.Volume()
 	if drive.Props, m.Options, err = parts(drive.Props, m.Options, want.Options, driveParts, path.Attr("options")); err != nil {
 		return err

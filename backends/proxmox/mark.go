@@ -56,12 +56,17 @@ type mark struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Cloned is set where the VM's disks were another's, whose guest has been set up.
 	Cloned bool `json:"cloned,omitempty"`
+	// Origin is the VM with which a linked clone shares content.
+	Origin int64 `json:"origin,omitempty"`
+	// Quiesced is set in the mark of a snapshot whose file systems were asked to be still.
+	Quiesced bool `json:"quiesced,omitempty"`
 }
 
 // diskMark remembers a disk by its key.
 type diskMark struct {
 	Slot     string `json:"at"`
 	Volume   string `json:"id,omitempty"`   // what the slot held when the mark was written, as far as it was known
+	Base     string `json:"base,omitempty"` // with which that volume shares content, where its name does not tell
 	Keep     bool   `json:"keep,omitempty"` // keep_on_destroy
 	External bool   `json:"ext,omitempty"`  // Disk.Volume was given: not the VM's own
 	// Options are the names of those that were asked for.
@@ -120,8 +125,8 @@ func readMark(description string, vmid int64) (m *mark, text string, err error) 
 	return m, text, nil
 }
 
-// describe returns a description that ends with the mark, or an error where that is longer than Proxmox VE takes.
-func (m *mark) describe(text string) (string, error) {
+// trail returns a description that ends with the mark, of whatever length.
+func (m *mark) trail(text string) (string, error) {
 	c := *m
 	c.Version, c.Settings = markVersion, pack(m.Settings)
 	data, err := json.Marshal(&c)
@@ -131,6 +136,15 @@ func (m *mark) describe(text string) (string, error) {
 	trailer := markStart + string(data) + markEnd
 	if text != "" {
 		trailer = text + "\n" + trailer
+	}
+	return trailer, nil
+}
+
+// describe returns a description that ends with the mark, or an error where that is longer than Proxmox VE takes of a VM.
+func (m *mark) describe(text string) (string, error) {
+	trailer, err := m.trail(text)
+	if err != nil {
+		return "", err
 	}
 	if over := utf8.RuneCountInString(trailer) - maxDescription; over > 0 {
 		return "", backends.Errorf(backends.Invalid, "", "", "the description and what the provider keeps beside it are %d characters longer than the %d that Proxmox VE takes", over, maxDescription).
@@ -161,7 +175,7 @@ func (m *mark) forClone(vmid int64, token string) *mark {
 	c := m.clone(vmid)
 	c.VM, c.Token, c.Cloned = vmid, token, true
 	c.Partial, c.Adopted, c.Settings, c.Storage = false, false, "", ""
-	c.Image, c.Name, c.Fingerprint = "", "", ""
+	c.Image, c.Name, c.Fingerprint, c.Origin = "", "", "", 0
 	for key, d := range c.Disks {
 		c.Disks[key] = diskMark{Slot: d.Slot, Options: d.Options}
 	}
@@ -170,7 +184,7 @@ func (m *mark) forClone(vmid int64, token string) *mark {
 		c.NICs[key] = n
 	}
 	if c.Seed != nil {
-		c.Seed = &seedMark{Slot: c.Seed.Slot, Volume: c.Seed.Volume, Shared: c.Seed.Volume != ""}
+		c.Seed = &seedMark{Slot: c.Seed.Slot, Volume: c.Seed.Volume, Shared: c.Seed.Volume != "", Left: maps.Clone(c.Seed.Left)}
 	}
 	return c
 }

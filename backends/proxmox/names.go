@@ -6,13 +6,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/vmconf"
 )
 
 // checkNames refuses what changes newly name: a VM's name that another has, networks that there are not, addresses that are taken. Proxmox VE
@@ -130,38 +126,16 @@ type owner struct {
 
 // macs are the VMs by the addresses that they have. What the account may not see has none.
 func (b *Backend) macs(ctx context.Context) (map[string][]owner, error) {
-	return shared(ctx, b.estate, "macs", func(ctx context.Context) (map[string][]owner, error) {
-		where, err := b.estate.all(ctx)
-		if err != nil {
-			return nil, err
+	list, err := b.configs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]owner{}
+	for _, hw := range list {
+		for _, slot := range hw.Config.NICs() {
+			mac := strings.ToLower(hw.Config.NIC(slot).MAC())
+			all[mac] = append(all[mac], owner{hw.VMID, nameOf(hw.Config["name"], hw.VMID)})
 		}
-		all := map[string][]owner{}
-		var mu sync.Mutex
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(parallel)
-		for vmid, r := range where {
-			if r.Type != "qemu" {
-				continue
-			}
-			g.Go(func() error {
-				var values pve.Values
-				switch err := b.conn.Get(ctx, config(string(r.Node), vmid), nil, &values); backends.CodeOf(err) {
-				case "":
-				case backends.NotFound, backends.Auth, backends.Transient:
-					return nil
-				default:
-					return err
-				}
-				c := vmconf.Config(values)
-				mu.Lock()
-				defer mu.Unlock()
-				for _, slot := range c.NICs() {
-					mac := strings.ToLower(c.NIC(slot).MAC())
-					all[mac] = append(all[mac], owner{vmid, nameOf(c["name"], vmid)})
-				}
-				return nil
-			})
-		}
-		return all, g.Wait()
-	})
+	}
+	return all, nil
 }

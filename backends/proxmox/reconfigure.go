@@ -46,6 +46,9 @@ func (b *Backend) reconfigure(ctx context.Context, m *machine, r backends.Reconf
 	if err := b.admit(m, &from, r, changes); err != nil {
 		return err
 	}
+	if err := b.thawed(ctx, m, changes); err != nil {
+		return err
+	}
 	if err := b.checkNames(ctx, m, &from, r.Desired, changes); err != nil {
 		return err
 	}
