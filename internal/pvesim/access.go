@@ -84,19 +84,19 @@ var (
 	tokenPattern = regexp.MustCompile(`^([^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+)!([A-Za-z][A-Za-z0-9.\-_]+)$`)
 )
 
-// verifyUsername takes a user id apart.
-func verifyUsername(id string) (name, realm string, err error) {
+// verifyUsername refuses what is no user id, and returns the realm of one.
+func verifyUsername(id string) (realm string, err error) {
 	if len(id) < 3 {
-		return "", "", die("user name '%s' is too short", id)
+		return "", die("user name '%s' is too short", id)
 	}
 	if len(id) > 64 {
-		return "", "", die("user name '%s' is too long (%d > 64)", id, len(id))
+		return "", die("user name '%s' is too long (%d > 64)", id, len(id))
 	}
 	parts := userPattern.FindStringSubmatch(id)
 	if parts == nil {
-		return "", "", die("value '%s' does not look like a valid user name", id)
+		return "", die("value '%s' does not look like a valid user name", id)
 	}
-	return parts[1], parts[2], nil
+	return parts[2], nil
 }
 
 // splitToken takes a full token id apart; name is "" where it is none.
@@ -109,7 +109,7 @@ func splitToken(id string) (userid, name string) {
 
 // user finds a user.
 func (a *access) user(id string) (*user, error) {
-	if _, _, err := verifyUsername(id); err != nil {
+	if _, err := verifyUsername(id); err != nil {
 		return nil, err
 	}
 	if u := a.users[id]; u != nil {

@@ -1,8 +1,6 @@
 package pvesim
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,8 +46,7 @@ func (a *access) realmDigest() string {
 			fmt.Fprintf(&b, "\t%s %s\n", key, a.realms[name][key])
 		}
 	}
-	sum := sha1.Sum([]byte(b.String()))
-	return hex.EncodeToString(sum[:])
+	return checksum(b.String())
 }
 
 func (r *request) realm() (section, error) {

@@ -52,7 +52,7 @@ func listUsers(r *request) (any, error) {
 		}
 		shown := u.shown()
 		shown["userid"] = id
-		if _, realm, err := verifyUsername(id); err == nil && r.access.realms[realm] != nil {
+		if realm, err := verifyUsername(id); err == nil && r.access.realms[realm] != nil {
 			shown["realm-type"] = r.access.realms[realm]["type"]
 		}
 		if r.p.flag("full") {
@@ -72,7 +72,7 @@ func listUsers(r *request) (any, error) {
 
 func createUser(r *request) (any, error) {
 	id := r.p["userid"]
-	_, realm, err := verifyUsername(id)
+	realm, err := verifyUsername(id)
 	switch {
 	case err != nil:
 		return nil, err

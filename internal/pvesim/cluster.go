@@ -97,9 +97,8 @@ type section map[string]string
 
 // snapshot is one snapshot of a machine.
 type snapshot struct {
-	name    string
-	config  section           // as it was, with "parent", "snaptime", "snapstate", "vmstate", "description", "runningmachine"
-	volumes map[string]string // by disk key, what holds its content
+	name   string
+	config section // as it was, with "parent", "snaptime", "snapstate", "vmstate", "description", "runningmachine"
 }
 
 // pool is one resource pool.

@@ -98,7 +98,7 @@ func (s *Server) serveAPI(h *http.Request, t target, matched bool, path string) 
 	if byToken && !bool(t.AllowToken) {
 		return r, nil, forbidden(fmt.Sprintf("URI '%s' not available with API token, need proper ticket.\n", path))
 	}
-	data, err := s.perform(r, t, path, in)
+	data, err := s.perform(r, t, in)
 	return r, data, err
 }
 
@@ -110,7 +110,7 @@ func notImplemented(method, path string) error {
 }
 
 // perform is what follows the authentication.
-func (s *Server) perform(r *request, t target, path string, in map[string]any) (data any, err error) {
+func (s *Server) perform(r *request, t target, in map[string]any) (data any, err error) {
 	delete(in, "_dc")
 	for name, value := range t.vars {
 		if sent, twice := in[name]; twice && plain(sent) != value {
@@ -174,7 +174,5 @@ func (s *Server) call(method, path string, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.perform(&request{cluster: s.cluster, ctx: h.Context(), http: h, user: &login{name: "root@pam"}}, t, path, in)
+	return s.perform(&request{cluster: s.cluster, ctx: h.Context(), http: h, user: &login{name: "root@pam"}}, t, in)
 }
-
-func (r *request) method() string { return r.http.Method }

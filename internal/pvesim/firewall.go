@@ -1,8 +1,6 @@
 package pvesim
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,26 +86,6 @@ func (c *cluster) copyFirewall(from, to *machine) {
 		s.ipsets[name] = &ipset{set.comment, entries}
 	}
 	c.firewall.scopes[fmt.Sprintf("vm/%d", to.id)] = s
-}
-
-// digestOf is the checksum of a configuration file; one that is empty has that of nothing.
-func digestOf(parts ...section) string {
-	var b strings.Builder
-	for _, s := range parts {
-		for _, k := range slices.Sorted(maps.Keys(s)) {
-			fmt.Fprintf(&b, "%s: %s\n", k, s[k])
-		}
-	}
-	sum := sha1.Sum([]byte(b.String()))
-	return hex.EncodeToString(sum[:])
-}
-
-// sameDigest refuses a digest that is given and is not the one there is.
-func (r *request) sameDigest(now string) error {
-	if d := r.p["digest"]; d != "" && d != now {
-		return die("detected modified configuration - file changed by other user? Try again.")
-	}
-	return nil
 }
 
 // change takes over the parameters of a request but those named, and deletes what "delete" lists.

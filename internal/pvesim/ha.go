@@ -1,8 +1,6 @@
 package pvesim
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -186,8 +184,7 @@ func haDigest(file map[string]section) string {
 			fmt.Fprintf(&b, "\t%s %s\n", key, s[key])
 		}
 	}
-	sum := sha1.Sum([]byte(b.String()))
-	return hex.EncodeToString(sum[:])
+	return checksum(b.String())
 }
 
 // or is a value, or otherwise where it is not set.

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -133,7 +134,8 @@ func (r *request) checkRule(id string, s section) error {
 
 // failedRule puts what was tried before a refusal, which keeps its status and the parameters to blame.
 func failedRule(what string, err error) error {
-	if r, is := err.(*refusal); is && len(r.errors) > 0 {
+	var r *refusal
+	if errors.As(err, &r) && len(r.errors) > 0 {
 		return &refusal{status: r.status, reason: what + ": " + r.reason, errors: r.errors}
 	}
 	return prefixed(what, err)

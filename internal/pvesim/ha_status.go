@@ -8,13 +8,9 @@ import (
 )
 
 func init() {
-	handle("GET /cluster/ha/status", haStatusIndex)
+	handle("GET /cluster/ha/status", index("name", "current", "manager_status"))
 	handle("GET /cluster/ha/status/current", haCurrent)
 	handle("GET /cluster/ha/status/manager_status", haManagerStatus)
-}
-
-func haStatusIndex(r *request) (any, error) {
-	return []map[string]any{{"name": "current"}, {"name": "manager_status"}}, nil
 }
 
 // verbose is the state of a service in words: what is asked for and what is, in one.

@@ -162,7 +162,7 @@ func (r *request) mayAnyGroupOf(id string, privs ...string) bool {
 // checkUser is ["userid-param", "self"] or ["userid-param", "Realm.AllocateUser"].
 func (r *request) checkUser(check []any, in map[string]any) error {
 	id := plain(in["userid"])
-	_, realm, err := verifyUsername(id)
+	realm, err := verifyUsername(id)
 	if err != nil {
 		return err
 	}

@@ -58,15 +58,6 @@ func destroyVM(r *request) (any, error) {
 	})
 }
 
-// destroy removes a machine with the volumes that it names. It is called with mu and the lock of its configuration held.
-func (c *cluster) destroy(w *worker, m *machine) error {
-	if err := w.destroyVolumes(m, false); err != nil {
-		return err
-	}
-	w.forget(m, false)
-	return nil
-}
-
 // destroyVolumes removes the volumes of a machine: those of its drives, the unused ones, and the
 // states of its memory; with unreferenced also those that are its own by their names.
 func (w *worker) destroyVolumes(m *machine, unreferenced bool) error {

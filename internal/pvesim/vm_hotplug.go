@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func (u *update) hotplug(failed map[string]string) {
 			continue
 		}
 		switch err := u.unplug(key, features); {
-		case err == later:
+		case errors.Is(err, later):
 		case err != nil:
 			failed[key] = "hotplug problem - " + text(err) + "\n"
 		default:
@@ -67,7 +68,7 @@ func (u *update) hotplug(failed map[string]string) {
 
 func (u *update) tryPlug(key string, features map[string]bool, failed map[string]string) {
 	switch err := u.plug(key, u.m.pending[key], features); {
-	case err == later:
+	case errors.Is(err, later):
 	case err != nil:
 		failed[key] = "hotplug problem - " + text(err) + "\n"
 	default:

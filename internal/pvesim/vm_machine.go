@@ -2,17 +2,12 @@ package pvesim
 
 import (
 	"crypto/rand"
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// value is what a key of the configuration in use holds, "" where it is not set.
-func (m *machine) value(key string) string { return m.config[key] }
 
 // set reports whether a key is set.
 func (s section) set(key string) bool { _, ok := s[key]; return ok }
@@ -25,9 +20,7 @@ func (s section) num(key string, otherwise int) int {
 	return otherwise
 }
 
-// drives are the keys of the machine's drives, in PVE's order; unused volumes are not among them.
-func (c *cluster) drives(m *machine) []string { return m.config.drives() }
-
+// drives are the keys of the drives, in PVE's order; unused volumes are not among them.
 func (s section) drives() []string {
 	var keys []string
 	for _, key := range driveKeys {
@@ -70,8 +63,7 @@ func (m *machine) digest() string {
 	for _, name := range slices.Sorted(maps.Keys(m.snapshots)) {
 		write(name, m.snapshots[name].config)
 	}
-	sum := sha1.Sum([]byte(b.String()))
-	return hex.EncodeToString(sum[:])
+	return checksum(b.String())
 }
 
 // checkDigest refuses a digest that is not that of the configuration.

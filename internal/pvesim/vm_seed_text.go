@@ -1,8 +1,6 @@
 package pvesim
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"net"
@@ -25,8 +23,7 @@ func (m *machine) seed() map[string]string {
 }
 
 func instanceID(user, network string) string {
-	sum := sha1.Sum([]byte(user + network))
-	return hex.EncodeToString(sum[:])
+	return checksum(user + network)
 }
 
 // seedFormat is how the drive is laid out, by the guest's system where nothing is said.
