@@ -132,6 +132,7 @@ func Flatten(vm *backends.VM, kind backends.Kind, prior *VM) *VM {
 	}
 	if adopting {
 		m.adopt(&vm.Config)
+		m.address(m.Networks, m.WaitFor) // which address counts is only known now
 	}
 	return &m
 }
