@@ -34,13 +34,17 @@ const (
 type Aspects uint
 
 // The aspects. Config and Runtime cost no call per VM beyond one; Guest asks
-// each running VM's agent, in parallel and with a short bound; Seed reads back
-// the cloud-init inputs and static addresses that only the seed holds.
+// each running VM's agent for addresses, in parallel and with a short bound;
+// Seed reads back the cloud-init inputs and static addresses that only the seed
+// holds. GuestDetail asks the agents, beside the addresses, for host name,
+// operating system and version; a driver that gets them with the addresses, or
+// without the agent, tells them for Guest too.
 const (
 	AspectConfig Aspects = 1 << iota
 	AspectRuntime
 	AspectGuest
 	AspectSeed
+	AspectGuestDetail
 )
 
 // VMFilter narrows ListVMs; the zero value takes all.

@@ -35,7 +35,7 @@ func (e *Env) console(t *testing.T, id backends.ID, kind string) backends.Consol
 	if err != nil {
 		t.Fatalf("Console: %v", err)
 	}
-	if u, err := url.Parse(c.URL); err != nil || u.Scheme == "" || u.Host == "" && u.Path == "" {
+	if u, err := url.Parse(c.URL); err != nil || u.Scheme == "" || u.Host == "" && u.Path == "" && u.Opaque == "" {
 		t.Errorf("the console's address %q is none (%v)", c.URL, err)
 	}
 	if c.Type != kind {

@@ -10,7 +10,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-const guestAspects = all | backends.AspectGuest
+const guestAspects = all | backends.AspectGuest | backends.AspectGuestDetail
 
 // hostname is what cloud-init calls the shared guest.
 const hostname = "conformance-guest"

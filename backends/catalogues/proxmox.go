@@ -52,7 +52,7 @@ var proxmoxSupport = map[b.Feature]b.Support{
 	b.FeatureDescribe:    full(),
 	b.FeatureReconfigure: full("Live where the VM's hotplug setting and guest take it, else with a restart that the plan announces."),
 	b.FeatureTaskStatus:  full(),
-	b.FeatureConsoleURL:  full("noVNC in a browser, or SPICE, with a ticket."),
+	b.FeatureConsoleURL:  full("noVNC or a terminal as pages of Proxmox VE, which ask the browser for a login and make a ticket when they are opened; SPICE as a file for remote-viewer with a ticket in it."),
 
 	b.FeatureCPU:          full("Threads per core are not shown to guests: cpu.threads is 1."),
 	b.FeatureMemory:       full(),

@@ -19,4 +19,3 @@ func (b *Backend) keepVolume(ctx context.Context, node string, vmid int64, key, 
 func (b *Backend) migrate(ctx context.Context, m *machine, to backends.PlacementSpec) error {
 	return nil
 }
-func (b *Backend) askGuest(ctx context.Context, m *machine, vm *backends.VM) {}

@@ -158,8 +158,8 @@ func (b *Backend) observe(ctx context.Context, m *machine, w world, aspects back
 	if m.Lock != "" {
 		vm.Status += " (" + string(m.Lock) + ")"
 	}
-	if aspects&backends.AspectGuest != 0 && o.Agent && vm.Power == backends.Running {
-		b.askGuest(ctx, m, vm)
+	if aspects&(backends.AspectGuest|backends.AspectGuestDetail) != 0 && o.Agent && vm.Power == backends.Running {
+		b.askGuest(ctx, m, vm, aspects&backends.AspectGuestDetail != 0)
 	}
 	return vm, nil
 }

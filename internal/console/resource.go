@@ -65,7 +65,7 @@ func (r *Resource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ep
 				MarkdownDescription: "Kind of console: `vnc`, `spice`, `serial` or `webmks`.", Computed: true,
 			},
 			"url": schema.StringAttribute{
-				MarkdownDescription: "Where it answers, such as `vnc://127.0.0.1:5900`.", Computed: true, Sensitive: true,
+				MarkdownDescription: "Where it answers, such as `vnc://127.0.0.1:5900`. On Proxmox VE a page for a browser that is logged in there, or with `spice` a data URL with a file for remote-viewer.", Computed: true, Sensitive: true,
 			},
 			"host": schema.StringAttribute{
 				MarkdownDescription: "Host of `url`; null where that names none.", Computed: true,

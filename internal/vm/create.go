@@ -50,7 +50,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
 		return
 	}
-	vm, err := look(ctx, b, id, 0)
+	vm, err := look(ctx, b, id, backends.AspectGuestDetail)
 	if err != nil {
 		r.data.AddError(&resp.Diagnostics, tfx.Create, err)
 		return

@@ -85,7 +85,7 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	}
 	var vm *backends.VM
 	if err == nil {
-		vm, err = look(ctx, b, found, 0)
+		vm, err = look(ctx, b, found, backends.AspectGuestDetail)
 	}
 	if err != nil {
 		d.data.AddError(&resp.Diagnostics, tfx.Import, err)

@@ -40,7 +40,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	}
 	var more backends.Aspects
 	if adopting(prior) {
-		more = backends.AspectSeed
+		more = backends.AspectSeed | backends.AspectGuestDetail
 	}
 	vm, err := look(ctx, b, id, more)
 	switch {
@@ -53,6 +53,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		return
 	}
 	r.data.Managed(id)
+	acquaint(ctx, b, vm, prior)
 	now := vmschema.Flatten(vm, info.Backend, known(prior))
 	resp.State.Raw = c.encode(ctx, now)
 }

@@ -67,9 +67,24 @@ func (c coder) applied(ctx context.Context, planned tftypes.Value, vm *backends.
 	return raw
 }
 
-// look reads all that state shows of a VM; the guest is asked once, briefly.
+// look reads all that state shows of a VM; the guest is asked once, briefly. What it calls itself, and what it runs, is asked for
+// with AspectGuestDetail, because it costs some hypervisors more and changes seldom.
 func look(ctx context.Context, b backends.Backend, id backends.ID, more backends.Aspects) (*backends.VM, error) {
 	return machine.Get(ctx, b, id, backends.AspectConfig|backends.AspectRuntime|backends.AspectGuest|more)
+}
+
+// acquaint asks a guest who it is whose agent answers for the first time, and told no more than addresses. All VMs are refreshed with
+// the same aspects, so that their reads can be joined; this is one more question, once.
+func acquaint(ctx context.Context, b backends.Backend, vm *backends.VM, prior *vmschema.VM) {
+	g := vm.Guest
+	if g == nil || !g.AgentRunning || g.Hostname+g.OS+g.AgentVersion != "" || prior.Guest != nil && prior.Guest.OS != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, guestTime)
+	defer cancel()
+	if more, err := b.GuestInfo(ctx, vm.ID); err == nil {
+		g.Hostname, g.OS, g.AgentVersion = more.Hostname, more.OS, more.AgentVersion
+	}
 }
 
 // within bounds ctx by a timeout of the resource, given as the method that

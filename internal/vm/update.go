@@ -49,7 +49,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 			return
 		}
 	}
-	vm, err := look(ctx, b, id, 0)
+	vm, err := look(ctx, b, id, backends.AspectGuestDetail)
 	if err != nil {
 		r.data.AddError(&resp.Diagnostics, tfx.Update, err)
 		return
