@@ -96,6 +96,11 @@ func inherited(from *backends.VMSpec, name string, linked bool) *backends.VMSpec
 	s := *from
 	s.Name, s.Settings, s.Customization, s.Placement.Host, s.CloudInit = name, nil, nil, nil, nil
 	s.Image, s.Template, s.CreateToken = "", "", ""
+	if from.Proxmox != nil {
+		p := *from.Proxmox
+		p.VMID = nil
+		s.Proxmox = &p
+	}
 	if from.Console != nil {
 		c := *from.Console
 		if c.PasswordVersion != nil {
@@ -131,4 +136,15 @@ func (e *Env) refuseClone(t *testing.T, spec backends.CloneSpec, codes ...backen
 		t.Errorf("the refused clone answered the id %q; VMs of the name were %v and are %v", id, before, after)
 	}
 	return failed
+}
+
+// linkSource is what linked clones of a VM are made of: the VM itself or, where only templates have linked clones, a template of it.
+func (e *Env) linkSource(t *testing.T, src backends.ID) backends.ID {
+	t.Helper()
+	if !e.Traits.LinkedTemplates {
+		return src
+	}
+	err := e.refuseClone(t, backends.CloneSpec{Source: src, Linked: true, Spec: backends.VMSpec{Name: e.Name()}}, backends.Precondition)
+	wantPath(t, err, "linked")
+	return backends.ID(e.template(t, src).ID)
 }

@@ -86,7 +86,11 @@ func cloneVolumes(t *testing.T, e *Env) {
 		if linked && !e.Catalogue.Supports(backends.FeatureLinkedClone) {
 			continue
 		}
-		id := e.clone(t, backends.CloneSpec{Source: src, Linked: linked, Spec: backends.VMSpec{Name: e.Name()}})
+		from := src
+		if linked {
+			from = e.linkSource(t, src)
+		}
+		id := e.clone(t, backends.CloneSpec{Source: from, Linked: linked, Spec: backends.VMSpec{Name: e.Name()}})
 		d := e.Read(t, id, all)
 		if keep := d.Disks["keep"]; !keep.Owned || keep.SizeBytes != gib || d.Config.Disks["keep"].Volume != nil {
 			t.Errorf("linked %t: the copy of the disk is %+v (%+v)", linked, keep, d.Config.Disks["keep"])
@@ -129,6 +133,10 @@ func cloneFirmware(t *testing.T, e *Env) {
 	})
 	src := e.Create(t, from)
 	e.Power(t, src, backends.PowerOn)
+	if e.Traits.ColdTPM && from.TPM != nil {
+		e.refuseClone(t, backends.CloneSpec{Source: src, Spec: backends.VMSpec{Name: e.Name()}}, backends.Precondition)
+		e.Power(t, src, backends.PowerOff)
+	}
 	id := e.clone(t, backends.CloneSpec{Source: src, Spec: backends.VMSpec{Name: e.Name()}})
 	e.Power(t, id, backends.PowerOn) // beside its source
 	if vm := e.Read(t, id, all); vm.Config.Firmware == nil || *vm.Config.Firmware != "uefi" {
@@ -147,6 +155,11 @@ func cloneSnapshot(t *testing.T, e *Env, linked bool) {
 	from := e.Spec()
 	src := e.Create(t, from)
 	s := e.take(t, src, backends.SnapshotSpec{Name: "then"})
+	if linked && e.Traits.LinkedTemplates { // which have no snapshots
+		spec := backends.CloneSpec{Source: src, Snapshot: s.ID, Linked: true, Spec: backends.VMSpec{Name: e.Name()}}
+		wantPath(t, e.refuseClone(t, spec, backends.Precondition), "linked")
+		return
+	}
 	now := *from
 	now.Memory.SizeMiB = new(int64(320))
 	e.Apply(t, src, &now, backends.Cold)

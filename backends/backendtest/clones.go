@@ -108,6 +108,10 @@ func cloneInherits(t *testing.T, e *Env, linked, running bool) {
 	if running {
 		e.Power(t, src, backends.PowerOn)
 	}
+	vm := src
+	if linked {
+		src = e.linkSource(t, vm)
+	}
 	spec := backends.CloneSpec{Source: src, Linked: linked, Spec: backends.VMSpec{Name: e.Name()}}
 	id := e.clone(t, spec)
 	e.Matches(t, id, inherited(from, spec.Spec.Name, linked))
@@ -132,9 +136,9 @@ func cloneInherits(t *testing.T, e *Env, linked, running bool) {
 	// Both live.
 	e.Power(t, id, backends.PowerOn)
 	if !running {
-		e.Power(t, src, backends.PowerOn)
+		e.Power(t, vm, backends.PowerOn)
 	}
-	e.Matches(t, src, from)
+	e.Matches(t, vm, from)
 	if linked {
 		return // the source goes after its clones
 	}
@@ -150,6 +154,9 @@ func cloneInherits(t *testing.T, e *Env, linked, running bool) {
 // cloneOverrides says something of every kind of field.
 func cloneOverrides(t *testing.T, e *Env, linked bool) {
 	src := e.Create(t, e.source())
+	if linked {
+		src = e.linkSource(t, src)
+	}
 	spec := backends.VMSpec{
 		Name: e.Name(), Description: new("another"), Tags: []string{"b", "c"}, GuestOS: new("other"), Settings: new(`{"mine":1}`),
 		CPU: backends.CPU{Cores: new(int64(2))}, Memory: backends.Memory{SizeMiB: new(int64(320))},
@@ -249,6 +256,9 @@ func cloneRefused(t *testing.T, e *Env) {
 func changeClone(t *testing.T, e *Env, linked bool) {
 	from := withDisk(e.Spec(), "data", backends.Disk{SizeGiB: new(int64(1))})
 	src := e.Create(t, from)
+	if linked {
+		src = e.linkSource(t, src)
+	}
 	before := e.Read(t, src, all)
 	id := e.clone(t, backends.CloneSpec{Source: src, Linked: linked, Spec: backends.VMSpec{Name: e.Name()}})
 	to := e.desired(t, id)

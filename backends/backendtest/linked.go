@@ -88,28 +88,47 @@ func (e *Env) linked(t *testing.T, src backends.ID) (backends.ID, string) {
 // protectedSource: a source stays while a linked clone needs it, and then goes whole.
 func protectedSource(t *testing.T, e *Env) {
 	spec := e.layered()
-	src := e.Create(t, spec)
+	src := e.linkSource(t, e.Create(t, spec))
+	was := e.Read(t, src, all)
 	owned := e.volumes(t, src)
 	a, first := e.linked(t, src)
 	b, second := e.linked(t, src)
 	owned = append(owned, e.volumes(t, src)...)
 	e.needed(t, src, first, second)
-	e.Power(t, src, backends.PowerOn)
-	e.needed(t, src, first, second) // and it was not stopped for the try
+	if !was.Template {
+		e.Power(t, src, backends.PowerOn)
+		e.needed(t, src, first, second) // and it was not stopped for the try
+	}
 	e.remove(t, a)
 	e.needed(t, src, second)
 	owned = append(owned, e.volumes(t, b)...)
 	e.remove(t, b)
-	e.Matches(t, src, spec)
+	e.Matches(t, src, &was.Config)
 	owned = append(owned, e.volumes(t, src)...)
 	e.remove(t, src)
 	e.lost(t, owned)
-	e.Create(t, spec) // nothing is in the way
+	again := *spec
+	again.Name = was.Config.Name
+	e.Create(t, &again) // nothing is in the way
 }
 
 // cloneChain makes clones of clones and takes them down again.
 func cloneChain(t *testing.T, e *Env, linked bool) {
 	src := e.Create(t, e.layered())
+	if linked && e.Traits.LinkedTemplates {
+		src = e.linkSource(t, src)
+		a, name := e.linked(t, src)
+		e.Power(t, a, backends.PowerOn)
+		e.Power(t, a, backends.PowerOff)
+		b := e.linkSource(t, a) // a template of a linked clone, which is whole
+		e.needed(t, src, name)
+		c, _ := e.linked(t, b)
+		e.Power(t, c, backends.PowerOn)
+		for _, id := range []backends.ID{a, src, c, b} {
+			e.remove(t, id)
+		}
+		return
+	}
 	ids, names := []backends.ID{src}, []string{""}
 	for range 3 {
 		name := e.Name()
@@ -133,7 +152,7 @@ func cloneChain(t *testing.T, e *Env, linked bool) {
 // clonesAtOnce makes and removes four linked clones of one VM side by side.
 func clonesAtOnce(t *testing.T, e *Env) {
 	spec := e.source()
-	src, ctx := e.Create(t, spec), e.Ctx(t)
+	src, ctx := e.linkSource(t, e.Create(t, spec)), e.Ctx(t)
 	before := e.Read(t, src, all)
 	owned := e.volumes(t, src)
 	ids, names := make([]backends.ID, 4), make([]string, 4)
@@ -170,7 +189,7 @@ func clonesAtOnce(t *testing.T, e *Env) {
 			t.Errorf("deletion %d: %v", i, err)
 		}
 	}
-	e.Matches(t, src, spec)
+	e.Matches(t, src, &before.Config)
 	owned = append(owned, e.volumes(t, src)...)
 	e.remove(t, src)
 	e.lost(t, owned)
@@ -180,6 +199,17 @@ func clonesAtOnce(t *testing.T, e *Env) {
 func snapshotsOfBoth(t *testing.T, e *Env) {
 	spec := e.Spec()
 	src := e.Create(t, spec)
+	if e.Traits.LinkedTemplates { // a template has none
+		id, _ := e.linked(t, e.linkSource(t, src))
+		was := e.Read(t, id, all)
+		mine := e.take(t, id, backends.SnapshotSpec{Name: "mine"})
+		e.Power(t, id, backends.PowerOn)
+		e.revert(t, id, mine)
+		e.unchanged(t, id, was)
+		e.drop(t, id, mine, false)
+		e.unchanged(t, id, was)
+		return
+	}
 	before := e.take(t, src, backends.SnapshotSpec{Name: "before"})
 	id, name := e.linked(t, src)
 	after := e.take(t, src, backends.SnapshotSpec{Name: "after"})
@@ -213,6 +243,9 @@ func snapshotsOfBoth(t *testing.T, e *Env) {
 func cloneCancelled(t *testing.T, e *Env, linked bool) {
 	spec := e.layered()
 	src := e.Create(t, spec)
+	if linked {
+		src = e.linkSource(t, src)
+	}
 	before := e.Read(t, src, all)
 	c := backends.CloneSpec{Source: src, Linked: linked, Spec: backends.VMSpec{Name: e.Name()}}
 
@@ -255,7 +288,11 @@ func cloneToken(t *testing.T, e *Env) {
 		if linked && !e.Catalogue.Supports(backends.FeatureLinkedClone) {
 			continue
 		}
-		c := backends.CloneSpec{Source: src, Linked: linked, Spec: backends.VMSpec{Name: e.Name(), CreateToken: e.Name()}}
+		from := src
+		if linked {
+			from = e.linkSource(t, src)
+		}
+		c := backends.CloneSpec{Source: from, Linked: linked, Spec: backends.VMSpec{Name: e.Name(), CreateToken: e.Name()}}
 		id := e.clone(t, c)
 		again, err := e.tryClone(t, c)
 		if err != nil || again != id {
@@ -279,7 +316,7 @@ func cloneGuest(t *testing.T, e *Env) {
 	addresses := map[string]string{e.awaitAgent(t, src).Networks["lan"].Addresses[0]: "the source"}
 	var linked backends.ID
 	for i, spec := range []backends.CloneSpec{
-		{Source: src, Linked: true, Spec: backends.VMSpec{Name: e.Name()}},
+		{Source: e.linkSource(t, src), Linked: true, Spec: backends.VMSpec{Name: e.Name()}},
 		{Source: src, Spec: backends.VMSpec{Name: e.Name(), CloudInit: &backends.CloudInit{Hostname: new("my-own-name")}}},
 	} {
 		id := e.clone(t, spec)

@@ -46,6 +46,9 @@ func (b *Backend) configs(ctx context.Context) ([]*hardware, error) {
 				return nil
 			})
 		}
-		return all, g.Wait()
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		return all, nil
 	})
 }

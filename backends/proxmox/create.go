@@ -100,6 +100,9 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		return "", backends.Errorf(backends.Precondition, "", "", "the node %q does not have the image %q, which is at %q", node, spec.Image, from.nodes).At("image").
 			Advise("Place the VM there, or import the image to a storage that the node has.")
 	}
+	if err := b.checkPool(ctx, spec.Placement.Pool); err != nil {
+		return "", err
+	}
 	if err := b.checkNetworks(ctx, node, spec.Networks); err != nil {
 		return "", err
 	}

@@ -8,14 +8,8 @@ import (
 func (b *Backend) originOf(ctx context.Context, spec *backends.VMSpec) (origin, error) {
 	return origin{}, nil
 }
-func (b *Backend) deploy(ctx context.Context, spec *backends.VMSpec, from origin) (backends.ID, error) {
-	return "", nil
-}
 func (b *Backend) uploadSeed(ctx context.Context, node string, s *seedPlan) error { return nil }
 func (b *Backend) freeVolume(ctx context.Context, node, volume string) error      { return nil }
 func (b *Backend) keepVolume(ctx context.Context, node string, vmid int64, key, volume string) error {
-	return nil
-}
-func (b *Backend) migrate(ctx context.Context, m *machine, to backends.PlacementSpec) error {
 	return nil
 }

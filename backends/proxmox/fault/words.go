@@ -64,6 +64,7 @@ var locks = []word{
 // taken are about names and numbers that something else has.
 var taken = []word{
 	say(`\b(VM|CT) \d+ already exists|unable to create (VM|CT) \d+: config file already exists`, verdict{code: backends.Conflict, kind: "VM", is: ErrTaken}),
+	say(`qemu-server/\d+\.conf\S* - File exists`, verdict{code: backends.Conflict, kind: "VM", is: ErrTaken}),
 	say(`already (exists|defined|used)\b|refusing to override existing|is already in use for VM`, verdict{code: backends.Conflict}),
 	say(`storage ID '.*' already`, verdict{code: backends.Conflict}),
 }
@@ -87,6 +88,10 @@ var states = []word{
 		code: backends.Precondition, remedy: "Make a full clone, or clone a template whose disks are on a storage and in a format with linked clones.",
 	}),
 	say(`feature is not available`, verdict{code: backends.Precondition}),
+	say(`can't rollback, '.*' is not most recent snapshot`, verdict{
+		code: backends.Precondition, remedy: "ZFS goes back to the latest snapshot only. Delete the later ones first.",
+	}),
+	say(`can't migrate VM - check log`, verdict{code: backends.Precondition, vague: true}),
 	say(`convert a template to a template|because VM contains snapshots|start a vm if it's a template|is a template|can't (migrate|clone|start|move|delete|remove)`, verdict{code: backends.Precondition}),
 	say(`still in use|is used by|is not empty|used in HA resources|cannot be deleted`, verdict{code: backends.Precondition}),
 	say(`storage '.*' is (disabled|not online|not active)|is not available on (node|storage)|in error state|not allowed on storage|does not support (content|vm images|images)`, verdict{code: backends.Precondition}),
