@@ -56,7 +56,7 @@ func (b *Backend) tasks(ctx context.Context, filter backends.TaskFilter) ([]back
 			return []backends.Task{}, nil
 		}
 		// A node finds a task by the second in which it began.
-		nodes, query = []string{node}, url.Values{"source": {"all"}, "limit": {"0"}, "since": {began}, "until": {began}}
+		nodes, query = []string{node}, url.Values{"source": {"all"}, "limit": {"1000"}, "since": {began}, "until": {began}}
 	} else {
 		rows, err := b.nodeRows(ctx)
 		if err != nil {
