@@ -96,7 +96,10 @@ func (r *request) guestInterfaces(m *machine) any {
 		},
 	}}
 	for _, n := range r.guestNICs(m) {
-		one := map[string]any{"name": n.name, "hardware-address": n.mac, "statistics": statistics(512, 8)}
+		one := map[string]any{"name": n.name, "hardware-address": n.mac}
+		if !n.idle {
+			one["statistics"] = statistics(512, 8)
+		}
 		var addresses []any
 		for _, p := range n.addresses {
 			kind := "ipv6"

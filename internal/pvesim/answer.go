@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,8 +39,14 @@ func refuse(w http.ResponseWriter, h *http.Request, err error) {
 	}
 	reason, _, _ = strings.Cut(reason, "\n")
 	setReason(h, reason)
-	if r.empty {
+	switch {
+	case r.empty:
 		w.WriteHeader(r.status)
+		return
+	case r.bare:
+		w.Header()["Content-Type"] = nil // net/http would guess one
+		w.WriteHeader(r.status)
+		_, _ = io.WriteString(w, r.reason)
 		return
 	}
 	envelope := map[string]any{"data": nil, "message": message}

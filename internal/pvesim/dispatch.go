@@ -78,14 +78,14 @@ func (s *Server) serveAPI(h *http.Request, t target, matched bool, path string) 
 	case !known[h.Method]:
 		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("method '%s' not available", h.Method))
 	case len(h.TransferEncoding) > 0:
-		return nil, nil, proxied(http.StatusNotImplemented, "chunked transfer encoding not supported")
+		return nil, nil, unread(http.StatusNotImplemented, "chunked transfer encoding not supported")
 	}
 	user, byToken, err := s.authenticate(h, path)
 	if err != nil {
 		return nil, nil, err
 	}
 	if h.ContentLength > 0 && h.Method != http.MethodPost && h.Method != http.MethodPut {
-		return nil, nil, proxied(http.StatusNotImplemented, fmt.Sprintf("Unexpected content for method '%s'", h.Method))
+		return nil, nil, unread(http.StatusNotImplemented, fmt.Sprintf("Unexpected content for method '%s'", h.Method))
 	}
 	in, file, err := readParams(h)
 	r := &request{cluster: s.cluster, ctx: h.Context(), http: h, user: user, upload: file}

@@ -15,6 +15,7 @@ type refusal struct {
 	message string            // in the body; "" is reason
 	errors  map[string]string // by parameter
 	empty   bool              // no body at all, as the proxy in front answers
+	bare    bool              // the reason is all of the body, without a type
 }
 
 func (e *refusal) Error() string {
@@ -51,6 +52,11 @@ func wrongParam(name, format string, args ...any) error {
 // proxied refuses as the proxy does, with a reason phrase and an empty body.
 func proxied(status int, reason string) error {
 	return &refusal{status: status, reason: reason, empty: true}
+}
+
+// unread refuses a body, as the server does that reads it: with a reason phrase that is all there is to the answer.
+func unread(status int, reason string) error {
+	return &refusal{status: status, reason: reason, bare: true}
 }
 
 // text is what a task that ends with err says of it.

@@ -80,7 +80,7 @@ func TestBodies(t *testing.T) {
 	}{
 		"JSON":         {"POST", "application/json", strings.NewReader(`{"poolid":"one"}`), 200, "OK"},
 		"no type":      {"POST", "", strings.NewReader("poolid=two"), 200, "OK"},
-		"damaged JSON": {"POST", "application/json", strings.NewReader(`{`), 400, "Bad Request"},
+		"damaged JSON": {"POST", "application/json", strings.NewReader(`{`), 500, `'"' expected, at character offset 1 (before "(end of string)") at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 917.`},
 		"other type":   {"POST", "text/plain", strings.NewReader("poolid=three"), 506, "upload 'Content-Type 'text/plain' not implemented"},
 		"too large":    {"POST", "application/x-www-form-urlencoded", bytes.NewReader(make([]byte, maxForm+1)), 501, "for data too large"},
 		"in chunks":    {"POST", "application/x-www-form-urlencoded", io.MultiReader(strings.NewReader("poolid=four")), 501, "chunked transfer encoding not supported"},
@@ -98,9 +98,29 @@ func TestBodies(t *testing.T) {
 		if err != nil || a.status != x.status || a.reason != x.reason {
 			t.Errorf("%s: %d %s %v, want %d %s", name, a.status, a.reason, err, x.status, x.reason)
 		}
+		if x.status >= 500 && strings.TrimSuffix(a.text, "\n") != x.reason {
+			t.Errorf("%s: body %q, want the reason", name, a.text)
+		}
 	}
 	c.want(400, "Parameter verification failed.", "GET", "/nodes/pve1/version", "node=pve2").
 		fails(t, "node", "duplicate parameter (already defined in URI) with conflicting values!")
+}
+
+// TestPerlJSON has the words for what is wrong with a body; the first is recorded.
+func TestPerlJSON(t *testing.T) {
+	for body, want := range map[string]string{
+		`{bad json`:              `'"' expected, at character offset 1 (before "bad json")`,
+		`{"a" 1}`:                `':' expected, at character offset 5 (before "1}")`,
+		`{"a":1 "b":2}`:          `, or } expected while parsing object/hash, at character offset 7 (before ""b":2}")`,
+		`{"a":[1`:                `, or ] expected while parsing array, at character offset 7 (before "(end of string)")`,
+		`{"é":x}`:                `malformed JSON string, neither tag, array, object, number, string or atom, at character offset 5 (before "x}")`,
+		`{} and much more to it`: `garbage after JSON object, at character offset 3 (before "and much more to it")`,
+		`[]`:                     `Not a HASH reference`,
+	} {
+		if got := perlJSON([]byte(body)); got != want+" at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 917.\n" {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
 }
 
 // TestCompression compresses what is long, for who can read it.

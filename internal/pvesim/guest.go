@@ -26,6 +26,7 @@ type guest struct {
 // guestControl is how the guest of one VM behaves, and what it keeps over its starts.
 type guestControl struct {
 	delay                  time.Duration
+	network                time.Duration // how much longer its network takes than its agent
 	silent, hanging, stays bool
 	exec                   func(command []string, input string) (stdout, stderr string, exitCode int, found bool)
 	files                  map[string]string

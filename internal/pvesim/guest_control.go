@@ -41,6 +41,10 @@ func (g *Guest) RefuseShutdown(refuse bool) { g.set(func(k *guestControl) { k.st
 // SetDelay sets how long the guest takes to boot and to shut down, from the next time on; 0 is 10 ms.
 func (g *Guest) SetDelay(d time.Duration) { g.set(func(k *guestControl) { k.delay = d }) }
 
+// SetNetworkDelay sets how much longer than its agent the guest's network takes to come up, 0 unless set: until then
+// the interfaces have the kernel's names and no addresses, as those of real guests for some seconds.
+func (g *Guest) SetNetworkDelay(d time.Duration) { g.set(func(k *guestControl) { k.network = d }) }
+
 // OnExec lets f run what the agent is asked to run; found is whether there is such a command. f is called with
 // the server's lock held and must not ask the server.
 func (g *Guest) OnExec(f func(command []string, input string) (stdout, stderr string, exitCode int, found bool)) {

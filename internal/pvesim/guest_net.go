@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // guestNIC is one interface as a guest sees it.
@@ -14,6 +15,7 @@ type guestNIC struct {
 	index     int // that of netN
 	name, mac string
 	addresses []netip.Prefix
+	idle      bool // nothing has configured it: there are not even figures
 }
 
 // leases are what the DHCP server of a bridge gave out.
@@ -104,17 +106,18 @@ func linksOf(m *machine) []link {
 	return nets
 }
 
-// guestNICs are the interfaces in the guest of a VM, with their addresses. One that is plugged in later has none where
-// cloud-init configures the network, else it asks for a lease.
+// guestNICs are the interfaces in the guest of a VM, with their addresses: none before its network is up. One that is
+// plugged in later has none where cloud-init configures the network, else it asks for a lease.
 func (c *cluster) guestNICs(m *machine) []guestNIC {
 	told := m.inGuest.told
 	unnamed := slices.Clone(told.unnamed)
+	up := !time.Now().Before(m.inGuest.answers.Add(m.control.network))
 	var nics []guestNIC
 	for _, n := range linksOf(m) {
 		g := guestNIC{index: n.index, name: "eth" + strconv.Itoa(n.index), mac: n.mac}
-		if told.network && !told.known[n.mac] {
-			// cloud-init has named and configured what was there when the guest booted, not this one.
-			nics = append(nics, guestNIC{index: n.index, name: "ens" + strconv.Itoa(18+n.index), mac: n.mac})
+		if !up || told.network && !told.known[n.mac] {
+			// cloud-init names and configures what was there when the guest booted, not what came later.
+			nics = append(nics, guestNIC{index: n.index, name: "ens" + strconv.Itoa(18+n.index), mac: n.mac, idle: true})
 			continue
 		}
 		cfg := nicSettings{dhcp: !told.network}

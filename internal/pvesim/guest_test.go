@@ -179,6 +179,22 @@ func putFile(t *testing.T, s *Server, volid, text string) {
 	}
 }
 
+// A guest whose network is not up yet has an agent that tells its interfaces and no addresses.
+func TestGuestNetworkTakesLonger(t *testing.T) {
+	s := Start(t, Options{})
+	m := guestVM(t, s, true, nil)
+	s.Guest(900).SetNetworkDelay(time.Hour)
+	m.power(s, true)
+	s.Guest(900).Boot()
+	if got := addresses(t, s, firstMAC); got == nil || len(got) > 0 {
+		t.Errorf("a network that is not up has %v", got)
+	}
+	s.Guest(900).SetNetworkDelay(0)
+	if got := addresses(t, s, firstMAC); len(got) != 1 {
+		t.Errorf("one that is up has %v", got)
+	}
+}
+
 // An interface that comes while the guest runs is seen, without an address where cloud-init configures the network; two
 // machines never have the same lease.
 func TestGuestInterfacesComeAndGo(t *testing.T) {

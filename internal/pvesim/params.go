@@ -47,7 +47,7 @@ func readParams(h *http.Request) (map[string]any, *upload, error) {
 	}
 	if len(body) > maxForm {
 		_, _ = io.Copy(io.Discard, h.Body)
-		return nil, nil, proxied(http.StatusNotImplemented, "for data too large")
+		return nil, nil, unread(http.StatusNotImplemented, "for data too large")
 	}
 	switch kind {
 	case "", "application/x-www-form-urlencoded":
@@ -55,13 +55,13 @@ func readParams(h *http.Request) (map[string]any, *upload, error) {
 	case "application/json":
 		var object map[string]any
 		if err := json.Unmarshal(body, &object); err != nil {
-			return nil, nil, proxied(http.StatusBadRequest, "Bad Request")
+			return nil, nil, unread(http.StatusInternalServerError, perlJSON(body))
 		}
 		for k, v := range object {
 			in[k] = v
 		}
 	default:
-		return nil, nil, proxied(http.StatusVariantAlsoNegotiates, fmt.Sprintf("upload 'Content-Type '%s' not implemented", kind))
+		return nil, nil, unread(http.StatusVariantAlsoNegotiates, fmt.Sprintf("upload 'Content-Type '%s' not implemented", h.Header.Get("Content-Type")))
 	}
 	return in, nil, nil
 }

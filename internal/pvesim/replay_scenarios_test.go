@@ -33,7 +33,7 @@ var scenarios = map[string]*scenario{
 	"07b-template-linked-clone":      {before: lasting(79, 84)},
 	"10-ha":                          {haRound: -1}, // no manager ran
 	"10b-ha-managed-lifecycle":       {haRound: 700 * time.Millisecond, settles: map[int]bool{36: true}},
-	"12-migrate-console-locks-tasks": {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8098") }, before: locks12},
+	"12-migrate-console-locks-tasks": {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8098") }, before: locks12, settles: map[int]bool{111: true}},
 	"13-access-firewall-network":     {setup: leftovers},
 	"14-other-node-proxying":         {nodes: []string{"pve1", "pve2", "pve3"}, setup: others},
 	"15-concurrency-lock-timeouts":   {before: held15, swapped: [][2]int{{23, 24}, {25, 26}}},
@@ -151,11 +151,12 @@ var held15 = map[int]func(p *player){
 	72: func(p *player) { p.config(310, func(m *machine) { m.flock <- struct{}{} }) },
 }
 
-// guests09 are what the guest of the recording did: it took long to boot, it was up again before it was cloned, and
-// then it hung.
+// guests09 are what the guest of the recording did: it took long to boot, and longer to have addresses, it was up again
+// before it was cloned, and then it hung.
 var guests09 = map[int]func(p *player){
-	7:  func(p *player) { p.server.Guest(210).SetDelay(time.Minute) },
+	7:  func(p *player) { p.server.Guest(210).SetDelay(time.Minute); p.server.Guest(210).SetNetworkDelay(time.Minute) },
 	13: func(p *player) { booted(210)(p); p.server.Guest(210).SetDelay(0) },
+	16: func(p *player) { p.server.Guest(210).SetNetworkDelay(0) },
 	76: booted(210),
 	83: booted(210),
 	87: func(p *player) { p.server.Guest(210).RefuseShutdown(true) },

@@ -78,6 +78,9 @@ func (c *client) send(h *http.Request) (answer, error) {
 	a := answer{status: got.StatusCode, reason: reason, text: string(text)}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
+	if got.Header.Get("Content-Type") == "" {
+		return a, nil // from ahead of the API
+	}
 	if len(text) > 0 && d.Decode(&a.body) != nil {
 		c.t.Fatalf("%s %s: no JSON: %s", h.Method, h.URL, text)
 	}

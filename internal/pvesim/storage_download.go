@@ -133,10 +133,13 @@ func (w *worker) fetch(d *download, at string) (*content, error) {
 		return nil, err
 	}
 	defer body.Close()
-	w.logf("Saving to: '%s'", at)
 	data := newContent(w.volumes.spool, 0)
-	p := &progressReader{w: w, r: interruptible{w.ctx, body}, size: size, began: time.Now(), left: w.spaceNow(d.file)}
-	if err := data.fill(p); err != nil {
+	p := &progressReader{
+		w: w, r: interruptible{w.ctx, body}, size: size, began: time.Now(), left: w.spaceNow(d.file), first: "Saving to: '" + at + "'",
+	}
+	err = data.fill(p)
+	p.announce()
+	if err != nil {
 		if errors.Is(err, errNoSpace) {
 			w.logf("%s: No space left on device", at)
 			return nil, die("download failed: Cannot write to '%s' (No space left on device).", at)

@@ -161,6 +161,15 @@ type progressReader struct {
 	left  int64 // space on the storage
 	read  int64
 	began time.Time
+	first string // of the lines, "" once it is written
+}
+
+// announce writes the line that wget keeps until it writes the next, or ends.
+func (p *progressReader) announce() {
+	if p.first != "" {
+		p.w.logf("%s", p.first)
+		p.first = ""
+	}
 }
 
 func (p *progressReader) Read(b []byte) (int, error) {
@@ -184,6 +193,7 @@ func (p *progressReader) last() {
 }
 
 func (p *progressReader) line(from int64, full int) {
+	p.announce()
 	groups := strings.Repeat(" ........", full)
 	percent := ""
 	if p.size > 0 {
