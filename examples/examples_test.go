@@ -66,6 +66,7 @@ var examples = []example{
 	{dir: "data-sources/virtrigaud_vm", provider: "libvirt = {}", mock: "sample_data = true"},
 	{dir: "data-sources/virtrigaud_vms", provider: "libvirt = {}", mock: "sample_data = true"},
 	{dir: "vsphere-cloud-image", vars: []string{"ssh_public_key=" + key, "folder=vm/web"}, mock: `imitate = "vsphere"`},
+	{dir: "proxmox-cloud-image", vars: []string{"ssh_public_key=" + key, "bridge=vmbr0"}, mock: `imitate = "proxmox"`},
 	{dir: "libvirt-cloud-image", vars: []string{"ssh_public_key=" + key}, mock: `imitate = "libvirt"`},
 	{
 		dir: "mock-plan-ci", mock: `imitate = "libvirt", sample_data = true`,
@@ -186,7 +187,7 @@ func (e example) override(dir, config string) string {
 		if alias := aliasOf.FindStringSubmatch(block[1]); alias != nil {
 			fmt.Fprintf(&b, "  alias = %q\n", alias[1])
 		}
-		fmt.Fprintf(&b, "  libvirt = null\n  vsphere = null\n  mock = { state_file = %q", filepath.Join(dir, fmt.Sprintf("mock-%d.json", i)))
+		fmt.Fprintf(&b, "  libvirt = null\n  vsphere = null\n  proxmox = null\n  mock = { state_file = %q", filepath.Join(dir, fmt.Sprintf("mock-%d.json", i)))
 		if e.mock != "" {
 			b.WriteString(", " + e.mock)
 		}

@@ -27,6 +27,12 @@ variable "address" {
   default     = { address = "10.0.0.5/24", gateway = "10.0.0.1" }
 }
 
+variable "bridge" {
+  description = "Bridge that is VLAN aware."
+  type        = string
+  default     = "vmbr2"
+}
+
 # Endpoint and token are in the environment. What is here holds for VMs and disks that do not say.
 provider "virtrigaud" {
   proxmox = {
@@ -59,7 +65,7 @@ resource "virtrigaud_vm" "web" {
     data = { size_gib = 100, options = { backup = "0" } }
   }
 
-  networks = { lan = { network = "vmbr2", vlan = 30, ipv4 = var.address, options = { firewall = "1" } } }
+  networks = { lan = { network = var.bridge, vlan = 30, ipv4 = var.address, options = { firewall = "1" } } }
   dns      = { servers = ["10.0.0.2"], search = ["example.com"] }
 
   # More than Proxmox VE's own cloud-init drive can say: it comes on a small ISO of its own.

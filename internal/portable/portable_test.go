@@ -86,7 +86,7 @@ func outputs(t *testing.T, w *tfrun.Workspace) estate {
 }
 
 // resources are those of the module, in the order in which they are made.
-var resources = []string{"virtrigaud_image.guest", "virtrigaud_disk.data", "virtrigaud_vm.web", "virtrigaud_snapshot.made", "virtrigaud_clone.copy"}
+var resources = []string{"virtrigaud_image.guest", "virtrigaud_disk.data", "virtrigaud_vm.web", "virtrigaud_clone.copy", "virtrigaud_snapshot.made"}
 
 // follow takes the module through its life at a site.
 func follow(t *testing.T, backend string, s site) {

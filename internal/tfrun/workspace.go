@@ -43,6 +43,10 @@ func New(t *testing.T) *Workspace {
 	return w
 }
 
+// Setenv sets a variable in the environment of the workspace's commands, where those of the test's own that steer
+// the provider are left out.
+func (w *Workspace) Setenv(name, value string) { w.env = append(w.env, name+"="+value) }
+
 // Write puts a file into the workspace and returns its path.
 func (w *Workspace) Write(name, content string) string {
 	w.t.Helper()

@@ -61,13 +61,6 @@ resource "virtrigaud_vm" "web" {
   shutdown    = { timeout = "0s" }
 }
 
-# Taken while the VM runs.
-resource "virtrigaud_snapshot" "made" {
-  vm_id       = virtrigaud_vm.web.id
-  name        = "as-made"
-  description = "As it was made"
-}
-
 # A copy of it that goes its own way, without the data.
 resource "virtrigaud_clone" "copy" {
   name        = "portable-copy"
@@ -84,7 +77,11 @@ resource "virtrigaud_clone" "copy" {
   power_state = "running"
   wait_for    = { ipv4 = true, timeout = "3m" }
   shutdown    = { timeout = "0s" }
+}
 
-  # Not while the snapshot is being taken.
-  depends_on = [virtrigaud_snapshot.made]
+# Taken while it runs, of a VM whose disks are all its own: not every hypervisor can leave out others.
+resource "virtrigaud_snapshot" "made" {
+  vm_id       = virtrigaud_clone.copy.id
+  name        = "as-made"
+  description = "As it was made"
 }

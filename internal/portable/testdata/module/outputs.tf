@@ -12,7 +12,7 @@ output "ids" {
     "virtrigaud_image.guest"   = virtrigaud_image.guest.id
     "virtrigaud_disk.data"     = virtrigaud_disk.data.id
     "virtrigaud_vm.web"        = virtrigaud_vm.web.id
-    "virtrigaud_snapshot.made" = virtrigaud_snapshot.made.id
     "virtrigaud_clone.copy"    = virtrigaud_clone.copy.id
+    "virtrigaud_snapshot.made" = virtrigaud_snapshot.made.id
   }
 }

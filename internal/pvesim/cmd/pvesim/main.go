@@ -86,20 +86,15 @@ func block(s *pvesim.Server) string {
 	for _, l := range [][2]string{
 		{"endpoint", s.URL()},
 		{"api_token", s.Token()},
-		{"node", s.Nodes()[0]},
+		{"fingerprint", s.Fingerprint()},
 		{"storage", "local-lvm"},
+		{"image_storage", "local"},
 		{"bridge", "vmbr0"},
 	} {
-		fmt.Fprintf(&b, "    %-9s = %q\n", l[0], l[1])
+		fmt.Fprintf(&b, "    %-13s = %q\n", l[0], l[1])
 	}
 
-	b.WriteString("\n    ca_certificate = <<-EOT\n")
-
-	for line := range strings.Lines(s.CACertificate()) {
-		b.WriteString("      " + line)
-	}
-
-	b.WriteString("    EOT\n  }\n}\n")
+	b.WriteString("  }\n}\n")
 
 	return b.String()
 }

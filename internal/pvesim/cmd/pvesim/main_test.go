@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,10 +22,11 @@ func TestRun(t *testing.T) {
 	defer cancel()
 
 	r, w := io.Pipe()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
 	done := make(chan error, 1)
 
 	go func() {
-		done <- run(ctx, []string{"-listen", "127.0.0.1:0", "-nodes", "a,b", "-version", "9", "-vms", "3"}, w)
+		done <- run(ctx, []string{"-listen", "127.0.0.1:0", "-nodes", "a,b", "-version", "9", "-vms", "3", "-ca", ca}, w)
 
 		_ = w.Close()
 	}()
@@ -37,13 +42,18 @@ func TestRun(t *testing.T) {
 
 	endpoint := regexp.MustCompile(`endpoint +[=] "(https://127\.0\.0\.1:\d+)"`).FindStringSubmatch(text)
 	token := regexp.MustCompile(`api_token +[=] "([^"]+)"`).FindStringSubmatch(text)
-	pem := regexp.MustCompile(`(?s)-----BEGIN.*END CERTIFICATE-----`).FindString(text)
-	if endpoint == nil || token == nil || pem == "" || !strings.Contains(text, `"a"`) {
+	fingerprint := regexp.MustCompile(`fingerprint +[=] "([0-9A-F:]+)"`).FindStringSubmatch(text)
+	if endpoint == nil || token == nil || fingerprint == nil {
 		t.Fatalf("printed %s", text)
 	}
 
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(strings.ReplaceAll(pem, "      ", ""))) {
+	if !pool.AppendCertsFromPEM(pem) {
 		t.Fatalf("no certificate in %s", pem)
 	}
 
@@ -70,6 +80,11 @@ func TestRun(t *testing.T) {
 	}
 
 	_ = a.Body.Close()
+
+	sum := sha256.Sum256(a.TLS.PeerCertificates[0].Raw)
+	if shown := strings.ReplaceAll(fingerprint[1], ":", ""); !strings.EqualFold(shown, hex.EncodeToString(sum[:])) {
+		t.Errorf("printed the fingerprint %s of a certificate with %x", fingerprint[1], sum)
+	}
 
 	cancel()
 
