@@ -121,7 +121,7 @@ func (b *Backend) allShared(ctx context.Context, m *machine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, slot := range m.Config.Drives() {
+	for _, slot := range append(m.Config.Drives(), efiSlot, tpmSlot) {
 		if storage := m.Config.Drive(slot).Storage(); storage != "" && !shared[storage] {
 			return false, nil
 		}

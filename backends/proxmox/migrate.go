@@ -78,6 +78,14 @@ func (b *Backend) moveDisks(ctx context.Context, m *machine, storage string) err
 			return err
 		}
 	}
+	for slot, path := range map[string]backends.Path{efiSlot: "firmware", tpmSlot: "tpm"} {
+		if at := m.Config.Drive(slot).Storage(); at == "" || at == storage {
+			continue
+		}
+		if err := b.moveDisk(ctx, m.node, m.hardware.VMID, move{Slot: slot, Storage: storage, Path: path}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

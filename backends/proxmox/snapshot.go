@@ -180,7 +180,7 @@ func (b *Backend) canHold(ctx context.Context, m *machine) error {
 	for key, slot := range m.hardware.observe(world{}, false).Slots {
 		names[slot] = fmt.Sprintf("disk %q", key)
 	}
-	for _, slot := range m.Config.Drives() {
+	for _, slot := range append(m.Config.Drives(), efiSlot, tpmSlot) {
 		d := m.Config.Drive(slot)
 		if d.IsCDROM() || d.IsCloudInit() || names[slot] == "" {
 			continue

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -8,6 +9,9 @@ import (
 
 // most is how many of a log's lines an error shows.
 const most = 3
+
+// stamp is what begins the lines of a migration's log.
+var stamp = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (ERROR: )?`)
 
 // ofFailure judges how a task ended. Where its exit status says nothing, its log does: that QEMU could not be
 // started is said at the end, why in the lines before.
@@ -32,13 +36,19 @@ func ofFailure(f *Failure) verdict {
 
 func (f *Failure) words() string {
 	exit := clean(f.Exit)
-	var lines []string
+	var lines, causes []string
 	for _, l := range f.Log {
-		l = clean(l)
+		l = stamp.ReplaceAllString(clean(l), "")
 		if l == "" || strings.Contains(exit, l) || strings.HasPrefix(l, "TASK ") {
 			continue
 		}
 		lines = append(lines, l)
+		if strings.HasPrefix(l, "can't ") {
+			causes = append(causes, l)
+		}
+	}
+	if len(causes) > 0 {
+		return exit + ": " + strings.Join(causes, "; ")
 	}
 	if v, ok := byWords(exit); ok && !v.vague || len(lines) == 0 {
 		return exit
