@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -12,7 +13,7 @@ import (
 // reservations are the VMIDs and names that creations under way in this process have taken.
 type reservations struct {
 	mu    sync.Mutex
-	ids   map[int64]bool
+	ids   map[int64]bool // whether one is under way; false: there is or was a VM
 	names map[string]bool
 }
 
@@ -34,15 +35,23 @@ func (r *reservations) name(name string) (release func(), ok bool) {
 	}, true
 }
 
-// id takes, for good, the lowest VMID from first to last that is neither known nor taken; 0 is none.
-func (r *reservations) id(first, last int64, known func(int64) bool) int64 {
+// id takes one of the lowest VMIDs from first to last, of so many, that are neither known nor taken; 0 is none. A VMID that had a
+// VM in this process is given out again only where there is no other: who remembers the old VM should not meet the new one.
+func (r *reservations) id(first, last int64, among int, known func(int64) bool) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ids == nil {
 		r.ids = map[int64]bool{}
 	}
-	for id := first; id <= last; id++ {
-		if !r.ids[id] && !known(id) {
+	for _, again := range []bool{false, true} {
+		var free []int64
+		for id := first; id <= last && len(free) < among; id++ {
+			if inUse, had := r.ids[id]; !inUse && had == again && !known(id) {
+				free = append(free, id)
+			}
+		}
+		if len(free) > 0 {
+			id := free[rand.IntN(len(free))] //nolint:gosec // any will do
 			r.ids[id] = true
 			return id
 		}
@@ -50,8 +59,22 @@ func (r *reservations) id(first, last int64, known func(int64) bool) int64 {
 	return 0
 }
 
+// release says that the creation with a VMID has ended, and whether the VMID has a VM or had one.
+func (r *reservations) release(id int64, made bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if made {
+		r.ids[id] = false
+	} else {
+		delete(r.ids, id)
+	}
+}
+
+// spread is among how many VMIDs one is chosen when all that were tried belonged to somebody: others who are quicker try the lowest too.
+const spread = 16
+
 // allocate finds a VMID by making a VM with it, which is the only reservation that Proxmox VE knows: where somebody else was quicker, another one
-// is tried. Take makes the VM. A VMID that spec asks for is the only one that is tried.
+// is tried. A VMID that spec asks for is the only one that is tried.
 func (b *Backend) allocate(ctx context.Context, asked *int64, make func(ctx context.Context, vmid int64) error) (int64, error) {
 	if asked != nil {
 		err := make(ctx, *asked)
@@ -65,16 +88,28 @@ func (b *Backend) allocate(ctx context.Context, asked *int64, make func(ctx cont
 	if err != nil {
 		return 0, err
 	}
-	for {
-		vmid := b.making.id(b.cfg.FirstID, b.cfg.LastID, func(id int64) bool { _, ok := known[id]; return ok })
+	taken := map[int64]bool{} // also by what the account does not see
+	for among := 1; ; among = spread {
+		vmid := b.making.id(b.cfg.FirstID, b.cfg.LastID, among, func(id int64) bool { _, ok := known[id]; return ok || taken[id] })
 		if vmid == 0 {
 			return 0, backends.Errorf(backends.Exhausted, "", "", "no VMID from %d to %d is free", b.cfg.FirstID, b.cfg.LastID).
 				Advise("Widen vm_id_range in the provider block, or remove VMs.")
 		}
-		// The VMID stays reserved in this process also after its VM is gone: who remembers the old VM must not meet the new one.
 		err := make(ctx, vmid)
-		if !errors.Is(err, fault.ErrTaken) || ctx.Err() != nil {
+		wasTaken := errors.Is(err, fault.ErrTaken)
+		b.making.release(vmid, err == nil || !wasTaken && b.isThere(ctx, vmid))
+		if !wasTaken || ctx.Err() != nil {
 			return vmid, err
 		}
+		taken[vmid] = true
 	}
+}
+
+// isThere reports whether a creation that failed has to be taken as one that left a VM.
+func (b *Backend) isThere(ctx context.Context, vmid int64) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	b.estate.changed()
+	_, err := b.estate.search(ctx, vmid)
+	return backends.CodeOf(err) != backends.NotFound
 }

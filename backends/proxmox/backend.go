@@ -82,12 +82,15 @@ func open(ctx context.Context, cfg Config) (*Backend, error) {
 		Unimplemented: backends.Unimplemented{Kind: backends.Proxmox},
 		cfg:           cfg,
 		conn:          conn,
-		estate:        &estate{conn: conn},
+		estate:        newEstate(ctx, conn),
 	}, nil
 }
 
 // Close gives up what the connection does in the background.
-func (b *Backend) Close() error { return b.conn.Close() }
+func (b *Backend) Close() error {
+	b.estate.close()
+	return b.conn.Close()
+}
 
 // Info says what answers and what it can do. That the connection was opened proved the credentials.
 func (b *Backend) Info(context.Context) (backends.Info, error) {

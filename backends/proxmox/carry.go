@@ -26,6 +26,33 @@ func (b *Backend) put(ctx context.Context, node string, vmid int64, form map[str
 	return b.conn.Put(ctx, config(node, vmid), form, nil)
 }
 
+// insist repeats a write that does no harm when it comes twice, in the middle of a change that has begun: while something holds the VM, and a few
+// times where the answer is lost. The first write of a change is not insisted on: whoever asked for the change may begin again.
+func insist(ctx context.Context, write func() error) error {
+	for try := 1; ; try++ {
+		err := pve.WhileLocked(ctx, write)
+		if backends.CodeOf(err) != backends.Transient || try == insistence || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// insistence is how often the connection may break.
+const insistence = 3
+
+// discardSeed removes a seed that was uploaded for a drive and did not come into it, as far as that can be seen.
+func (b *Backend) discardSeed(ctx context.Context, node string, vmid int64, seed *seedPlan) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	var c pve.Values
+	if err := b.conn.Get(ctx, config(node, vmid), nil, &c); err != nil && backends.CodeOf(err) != backends.NotFound {
+		return // it may be in use
+	}
+	if !strings.Contains(c[seed.Slot], seed.Volume) {
+		_ = b.freeVolume(ctx, node, seed.Volume)
+	}
+}
+
 // resize grows a disk, online where the VM runs.
 func (b *Backend) resize(ctx context.Context, node string, vmid int64, r resize) error {
 	form := map[string]any{"disk": r.Slot, "size": vmconf.FormatSize(r.Bytes)}

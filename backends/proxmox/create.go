@@ -2,7 +2,10 @@ package proxmox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,26 +61,27 @@ type origin struct {
 
 func (o origin) at(node string) bool { return o.nodes == nil || slices.Contains(o.nodes, node) }
 
-// claim looks for a VM of the name anywhere in the cluster: Proxmox VE would allow another one. One that an earlier try of the same creation made is
+// claim looks for VMs of the name anywhere in the cluster: Proxmox VE would allow another one. One that an earlier try of the same creation made is
 // the result; one that it left half-made is removed. Anything else is a Conflict.
 func (b *Backend) claim(ctx context.Context, name, token string) (backends.ID, error) {
 	all, err := b.census(ctx)
 	if err != nil {
 		return "", err
 	}
-	for vmid, r := range all {
-		if r.name() != name {
+	var others []string
+	for _, vmid := range sortedKeys(all) {
+		if all[vmid].name() != name {
 			continue
 		}
-		m, err := b.machine(ctx, idOf(vmid))
+		m, err := b.own(ctx, vmid, token)
 		switch {
 		case backends.CodeOf(err) == backends.NotFound:
 			continue
 		case err != nil:
 			return "", err
-		case token == "" || m.Mark == nil || m.Mark.Token != token:
-			return "", backends.Errorf(backends.Conflict, "", "", "the cluster has a VM %q already, with the id %d at the node %q", name, vmid, r.node).At("name").
-				Advise("Choose another name, or bring the existing VM under management with: terraform import ADDRESS %d", vmid)
+		case m == nil:
+			others = append(others, fmt.Sprintf("with the id %d at the node %q", vmid, all[vmid].node))
+			continue
 		case m.Lock == "create" || m.Lock == "clone":
 			return "", backends.Errorf(backends.Locked, "", "", "a VM of the name, with the id %d, is still being made, as by an earlier try of the same creation", vmid).At("name")
 		case !m.Mark.Partial:
@@ -87,7 +91,28 @@ func (b *Backend) claim(ctx context.Context, name, token string) (backends.ID, e
 			return "", err
 		}
 	}
-	return "", nil
+	if len(others) == 0 {
+		return "", nil
+	}
+	return "", backends.Errorf(backends.Conflict, "", "", "the cluster has a VM %q already, %s", name, strings.Join(others, ", and another ")).At("name").
+		Advise("Choose another name, or bring the existing VM under management with: terraform import ADDRESS VMID")
+}
+
+// own reads a VM where a creation with the token made it, nil where another did. A VM whose mark cannot be read is another's.
+func (b *Backend) own(ctx context.Context, vmid int64, token string) (*machine, error) {
+	if token == "" {
+		return nil, nil
+	}
+	m, err := b.machine(ctx, idOf(vmid))
+	switch {
+	case errors.Is(err, errMark):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case m.Mark == nil || m.Mark.Token != token:
+		return nil, nil
+	}
+	return m, nil
 }
 
 // make has Proxmox VE create the VM, and finishes what it cannot do in one call.
@@ -119,7 +144,7 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		spec = &c
 	}
 	var p *plan
-	guid := uuid.NewString()
+	guid, sent := uuid.NewString(), false
 	vmid, err := b.allocate(ctx, askedID(spec), func(ctx context.Context, vmid int64) error {
 		p, err = makePlan(request{
 			World: w, VMID: vmid, Node: node, Want: spec, Import: from.volume, ImportBytes: from.bytes,
@@ -128,11 +153,13 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		if err != nil {
 			return err
 		}
-		return b.post(ctx, node, vmid, spec.CreateToken, p)
+		err := b.post(ctx, node, vmid, guid, p)
+		sent = !errors.Is(err, fault.ErrTaken)
+		return err
 	})
 	id := idOf(vmid)
 	if err != nil {
-		if p == nil || !b.exists(ctx, id, spec.CreateToken) {
+		if !sent || !b.left(ctx, id, guid) {
 			id = ""
 		}
 		return id, blame(err, p)
@@ -148,7 +175,7 @@ func askedID(spec *backends.VMSpec) *int64 {
 }
 
 // post creates the VM. The drive of a seed comes later: a seed has no place before the VMID is reserved.
-func (b *Backend) post(ctx context.Context, node string, vmid int64, token string, p *plan) error {
+func (b *Backend) post(ctx context.Context, node string, vmid int64, guid string, p *plan) error {
 	defer b.estate.changed()
 	form := map[string]any{"vmid": vmid}
 	for key, text := range p.Set {
@@ -170,11 +197,15 @@ func (b *Backend) post(ctx context.Context, node string, vmid int64, token strin
 		form["pool"] = *p.Pool
 	}
 	_, err := b.conn.Task(ctx, "create", backends.VMObject(p.Spec.Name), "POST", pve.Path("nodes", node, "qemu"), form)
-	if backends.CodeOf(err) == backends.Transient && token != "" && ctx.Err() == nil {
+	if backends.CodeOf(err) == backends.Transient && ctx.Err() == nil {
 		// The answer was lost: the VM is being made, or is not.
-		if found := b.appears(ctx, idOf(vmid), token); found {
+		if b.appears(ctx, idOf(vmid), guid) {
 			return nil
 		}
+	}
+	var r *fault.Refusal
+	if p.Pool != nil && errors.As(err, &r) && strings.Contains(r.Error(), "pool '"+*p.Pool+"' does not exist") {
+		return backends.Errorf(backends.NotFound, "", "", "the cluster has no pool %q, or the account may not see it", *p.Pool).At("placement.pool")
 	}
 	return err
 }
@@ -189,7 +220,7 @@ func (b *Backend) complete(ctx context.Context, node string, vmid int64, p *plan
 	}
 	defer b.estate.changed()
 	for _, r := range p.Resize {
-		if err := b.resize(ctx, node, vmid, r); err != nil {
+		if err := insist(ctx, func() error { return b.resize(ctx, node, vmid, r) }); err != nil {
 			return err
 		}
 	}
@@ -200,11 +231,21 @@ func (b *Backend) complete(ctx context.Context, node string, vmid int64, p *plan
 		}
 		form[p.Seed.Slot] = p.Set[p.Seed.Slot]
 	}
-	return b.put(ctx, node, vmid, form)
+	err := insist(ctx, func() error { return b.put(ctx, node, vmid, form) })
+	if err != nil && p.Seed != nil {
+		b.discardSeed(ctx, node, vmid, p.Seed)
+	}
+	return err
 }
 
-// exists reports whether a creation that failed has left its VM. Where nobody answers it counts as left, so that it is not forgotten.
-func (b *Backend) exists(ctx context.Context, id backends.ID, token string) bool {
+// madeBy reports whether a creation that gave its VM the UUID made this one. While Proxmox VE makes a VM, its configuration is the
+// lock and nothing else.
+func (m *machine) madeBy(guid string) bool { return strings.Contains(m.Config["smbios1"], guid) }
+
+func (m *machine) beingMade() bool { return m.Config["lock"] == "create" }
+
+// left reports whether a creation that failed has left its VM. Where nobody answers it counts as left, so that it is not forgotten.
+func (b *Backend) left(ctx context.Context, id backends.ID, guid string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	b.estate.changed()
@@ -212,22 +253,20 @@ func (b *Backend) exists(ctx context.Context, id backends.ID, token string) bool
 	if err != nil {
 		return backends.CodeOf(err) == backends.Transient || ctx.Err() != nil
 	}
-	return m.Mark != nil && (token == "" || m.Mark.Token == token)
+	return m.madeBy(guid) || m.beingMade()
 }
 
 // appears waits for the VM of a creation whose answer was lost, until it is there and not being made any more.
-func (b *Backend) appears(ctx context.Context, id backends.ID, token string) bool {
+func (b *Backend) appears(ctx context.Context, id backends.ID, guid string) bool {
 	end := time.Now().Add(grace)
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		b.estate.changed()
 		m, err := b.machine(ctx, id)
 		switch {
-		case err == nil && (m.Mark == nil || m.Mark.Token != token):
-			return false
-		case err == nil && m.Lock != "create":
-			return true
-		case err == nil:
+		case err == nil && m.beingMade():
 			end = time.Now().Add(grace)
+		case err == nil:
+			return m.madeBy(guid)
 		case backends.CodeOf(err) != backends.NotFound && backends.CodeOf(err) != backends.Transient:
 			return false
 		}
@@ -247,5 +286,10 @@ func blame(err error, p *plan) error {
 	if err == nil || p == nil {
 		return err
 	}
-	return fault.Blame(err, func(param string) backends.Path { return p.Blame[param] })
+	return fault.Blame(err, func(param string) backends.Path {
+		if param == "pool" {
+			return "placement.pool"
+		}
+		return p.Blame[param]
+	})
 }

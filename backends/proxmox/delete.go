@@ -2,7 +2,9 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
@@ -13,12 +15,25 @@ import (
 // for it goes too; disks that are kept go to a VM that does nothing else than to hold them, see keepVolume.
 func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.DeleteOptions) error {
 	object := backends.VMObject(string(id))
-	m, err := b.machine(ctx, id)
-	if err != nil {
-		return fault.Wrap(err, "delete", object)
+	for try := 1; ; try++ {
+		m, err := b.machine(ctx, id)
+		if errors.Is(err, errMark) && len(opts.KeepDisks) == 0 {
+			err = nil // nothing is asked that the mark would have to tell
+		}
+		if err != nil {
+			return fault.Wrap(err, "delete", object)
+		}
+		err = b.deleteVM(ctx, m, opts)
+		if backends.CodeOf(err) == backends.NotFound && try < deleteTries {
+			b.estate.forget(m.hardware.VMID)
+			continue // gone, or at another node meanwhile
+		}
+		return fault.Wrap(err, "delete", m.object())
 	}
-	return fault.Wrap(b.deleteVM(ctx, m, opts), "delete", m.object())
 }
+
+// deleteTries is how often a VM is looked for that moves.
+const deleteTries = 3
 
 func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.DeleteOptions) error {
 	defer b.estate.changed()
@@ -29,7 +44,7 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 	if err := b.unlinked(ctx, m); err != nil {
 		return err
 	}
-	if m.power() != backends.Stopped {
+	if m.power() != backends.Stopped && (m.power() != backends.Suspended || len(opts.KeepDisks) > 0) { // memory on disk goes with the VM
 		s, err := b.look(ctx, m.id())
 		if err != nil {
 			return err
@@ -56,15 +71,32 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 	}
 	form := map[string]any{"purge": true, "destroy-unreferenced-disks": false}
 	_, err := b.conn.Task(ctx, "delete", m.object(), "DELETE", pve.Path("nodes", m.node, "qemu", m.hardware.VMID), form)
-	if err != nil {
+	if err != nil && (backends.CodeOf(err) != backends.Transient || !b.vanishes(ctx, m.hardware.VMID)) {
 		return err
 	}
 	for _, volume := range m.seeds() {
-		if err := b.freeVolume(ctx, m.node, volume); err != nil && backends.CodeOf(err) != backends.NotFound {
+		if err := insist(ctx, func() error { return b.freeVolume(ctx, m.node, volume) }); err != nil && backends.CodeOf(err) != backends.NotFound {
 			return err
 		}
 	}
 	return nil
+}
+
+// vanishes reports whether a VM goes of which it is not known whether its deletion has begun: the answer was lost.
+func (b *Backend) vanishes(ctx context.Context, vmid int64) bool {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		b.estate.changed()
+		if _, err := b.estate.search(ctx, vmid); backends.CodeOf(err) == backends.NotFound {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
 }
 
 // seeds are the files of seeds that the VM's drives hold.

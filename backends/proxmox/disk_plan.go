@@ -227,7 +227,7 @@ func (e *edit) moveDisk(slot string, have, want backends.Disk, path backends.Pat
 	storage := orElse(want.Storage, value(have.Storage))
 	facts, ok := e.World.Storages[storage]
 	if !ok && e.World.Storages != nil {
-		return backends.Errorf(backends.NotFound, "", "", "the node has no storage %q that is active", storage).At(path.Attr("storage"))
+		return backends.Errorf(backends.NotFound, "", "", "the node has no storage %q that is active; it has %s", storage, quoted(e.World.names())).At(path.Attr("storage"))
 	}
 	// A format or a provisioning that is only what the disk has now does not bind a move.
 	asked := e.asked.Disks[slotKey(e.plan.Slots, slot)]

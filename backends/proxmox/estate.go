@@ -19,10 +19,24 @@ import (
 type estate struct {
 	conn   *pve.Client
 	flight singleflight.Group
+	base   context.Context // ends with the connection
+	stop   context.CancelFunc
+	work   sync.WaitGroup // what nobody may wait for any more
 
 	mu     sync.Mutex
 	writes int              // counts what was changed: a listing that began before a write does not serve who asks after it
 	nodes  map[int64]string // where VMs were seen last
+}
+
+func newEstate(ctx context.Context, conn *pve.Client) *estate {
+	e := &estate{conn: conn}
+	e.base, e.stop = context.WithCancel(context.WithoutCancel(ctx))
+	return e
+}
+
+func (e *estate) close() {
+	e.stop()
+	e.work.Wait()
 }
 
 // listed is one VM or container as the cluster lists it.
@@ -60,7 +74,16 @@ func shared[T any](ctx context.Context, e *estate, name string, f func(context.C
 	e.mu.Unlock()
 	var none T
 	// Who asked first may give up before the others do.
-	answer := e.flight.DoChan(key, func() (any, error) { return f(context.WithoutCancel(ctx)) })
+	e.work.Add(1)
+	defer e.work.Done()
+	answer := e.flight.DoChan(key, func() (any, error) {
+		e.work.Add(1)
+		defer e.work.Done()
+		longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		defer context.AfterFunc(e.base, cancel)()
+		return f(longer)
+	})
 	select {
 	case got := <-answer:
 		if got.Err != nil {
@@ -70,6 +93,14 @@ func shared[T any](ctx context.Context, e *estate, name string, f func(context.C
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
+}
+
+// forget makes the next who asks where a VM is look anew.
+func (e *estate) forget(vmid int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.nodes, vmid)
+	e.writes++
 }
 
 // all lists the VMs and containers that the account sees, by VMID. Nobody may change the result.

@@ -2,9 +2,9 @@ package proxmox
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -60,6 +60,15 @@ func (b *Backend) bridges(ctx context.Context, node string) ([]string, error) {
 	})
 }
 
+// quoted lists names for people.
+func quoted(names []string) string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = strconv.Quote(n)
+	}
+	return strings.Join(all, ", ")
+}
+
 func (b *Backend) checkNetworks(ctx context.Context, node string, nics map[string]backends.NIC) error {
 	if len(nics) == 0 {
 		return nil
@@ -76,11 +85,7 @@ func (b *Backend) checkNetworks(ctx context.Context, node string, nics map[strin
 		if slices.Contains(names, want) {
 			continue
 		}
-		quoted := make([]string, len(names))
-		for i, n := range names {
-			quoted[i] = fmt.Sprintf("%q", n)
-		}
-		return backends.Errorf(backends.NotFound, "", "", "the node %q has no bridge or virtual network %q; it has %s", node, want, strings.Join(quoted, ", ")).
+		return backends.Errorf(backends.NotFound, "", "", "the node %q has no bridge or virtual network %q; it has %s", node, want, quoted(names)).
 			At(backends.Path("networks").Key(key).Attr("network")).Advise("Correct the name, or make the bridge at the node first.")
 	}
 	return nil

@@ -34,13 +34,10 @@ type hardware struct {
 	Template bool
 }
 
-// newHardware takes the mark out of a configuration that was read.
+// newHardware takes the mark out of a configuration that was read. With an error there is none.
 func newHardware(vmid int64, node, pool string, config vmconf.Config) (*hardware, error) {
 	m, _, err := readMark(config["description"], vmid)
-	if err != nil {
-		return nil, err
-	}
-	return &hardware{VMID: vmid, Node: node, Pool: pool, Config: config, Mark: m, Template: config.Bool("template", false)}, nil
+	return &hardware{VMID: vmid, Node: node, Pool: pool, Config: config, Mark: m, Template: config.Bool("template", false)}, err
 }
 
 // observation is what a configuration says of a VM.

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -31,4 +32,4 @@ func invalid(path backends.Path, format string, args ...any) error {
 	return backends.Errorf(backends.Invalid, "", "", format, args...).At(path)
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

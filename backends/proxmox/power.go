@@ -170,6 +170,7 @@ func (b *Backend) reach(ctx context.Context, id backends.ID, want backends.Power
 }
 
 // await looks at growing intervals until the VM is in a state, and returns the one that it was seen in last.
+// A VM that high availability has given up on will not come there.
 func (b *Backend) await(ctx context.Context, id backends.ID, want backends.PowerState) (last backends.PowerState, err error) {
 	last = backends.Unknown
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
@@ -178,6 +179,10 @@ func (b *Backend) await(ctx context.Context, id backends.ID, want backends.Power
 		case err == nil:
 			if last = s.power(); last == want {
 				return last, nil
+			}
+			if s.HA.Managed && s.HA.State == "error" {
+				return last, backends.Errorf(backends.Precondition, "", "", "high availability has the VM in the state error, and does nothing with it").
+					Advise("Mend what kept the VM from starting, then disable and enable it again: ha-manager set vm:%s --state disabled", id)
 			}
 		case backends.CodeOf(err) != backends.Transient:
 			return last, err

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -109,7 +110,10 @@ func (b *Backend) getVM(ctx context.Context, id backends.ID, where map[int64]lis
 	return b.observe(ctx, m, w, aspects)
 }
 
-// configured reads the configuration of a VM that its node lists.
+// errMark is why a VM cannot be told what it is: to act without its mark would forget volumes.
+var errMark = errors.New("the VM's notes were changed by hand")
+
+// configured reads the configuration of a VM that its node lists. Where its mark cannot be read, the VM is returned without it next to errMark.
 func (b *Backend) configured(ctx context.Context, r resident, pool string) (*machine, error) {
 	var rows []map[string]any
 	vmid := int64(r.VMID)
@@ -118,10 +122,12 @@ func (b *Backend) configured(ctx context.Context, r resident, pool string) (*mac
 	}
 	p := vmconf.ParsePending(rows)
 	hw, err := newHardware(vmid, r.node, pool, p.Configured)
+	m := &machine{hardware: hw, resident: r, pending: p.Keys, current: p.Current, digest: p.Digest}
 	if err != nil {
-		return nil, &backends.Error{Code: backends.Internal, Err: err}
+		return m, backends.Errorf(backends.Precondition, "", "", "%w: %w", errMark, err).
+			Advise("Restore the comment <!-- virtrigaud ... --> at the end of the VM's notes in Proxmox VE. Without it the VM is managed as one that was made elsewhere: its disks and networks are known by their slots.")
 	}
-	return &machine{hardware: hw, resident: r, pending: p.Keys, current: p.Current, digest: p.Digest}, nil
+	return m, nil
 }
 
 // machine reads one VM that has to be there, for who is going to change it: where it is now, its power and configuration.

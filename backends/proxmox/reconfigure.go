@@ -27,10 +27,19 @@ func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Re
 			return fault.Wrap(err, "change", backends.VMObject(string(id)))
 		}
 		err = b.reconfigure(ctx, m, r)
-		if try == reconfigureTries || !errors.Is(err, fault.ErrDigest) || ctx.Err() != nil {
+		moved := backends.CodeOf(err) == backends.NotFound && b.moved(ctx, m)
+		if try == reconfigureTries || !moved && !errors.Is(err, fault.ErrDigest) || ctx.Err() != nil {
 			return fault.Wrap(err, "change", m.object())
 		}
+		b.estate.changed()
 	}
+}
+
+// moved reports whether a VM is at another node than it was.
+func (b *Backend) moved(ctx context.Context, m *machine) bool {
+	b.estate.forget(m.hardware.VMID)
+	node, err := b.estate.search(ctx, m.hardware.VMID)
+	return err == nil && node != m.node
 }
 
 func (b *Backend) reconfigure(ctx context.Context, m *machine, r backends.Reconfiguration) error {
@@ -91,17 +100,32 @@ func (b *Backend) admit(m *machine, from *backends.VMSpec, r backends.Reconfigur
 	return nil
 }
 
-// carryOut executes a plan in the order of its fields.
-func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backends.ReconfigureMode) error {
+// carryOut executes a plan in the order of its fields. The first write says with the digest what it is about, and may be refused as a whole; what
+// follows is insisted on.
+func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backends.ReconfigureMode) (err error) {
 	node, vmid := m.node, m.hardware.VMID
 	if p.Seed != nil {
 		if err := b.uploadSeed(ctx, node, p.Seed); err != nil {
 			return err
 		}
+		defer func() {
+			if err != nil {
+				b.discardSeed(ctx, node, vmid, p.Seed)
+			}
+		}()
+	}
+	begun := false
+	do := func(write func() error) error {
+		if begun {
+			return insist(ctx, write)
+		}
+		err := write()
+		begun = err == nil
+		return err
 	}
 	digest := m.digest
 	for _, d := range p.Detach {
-		if err := b.detach(ctx, m, d, mode); err != nil {
+		if err := do(func() error { return b.detachAt(ctx, m, d, mode, digest) }); err != nil {
 			return err
 		}
 		digest = "" // it is another one now
@@ -117,27 +141,27 @@ func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backen
 		if digest != "" {
 			form["digest"] = digest
 		}
-		if err := b.apply(ctx, m, form, mode); err != nil {
+		if err := do(func() error { return b.apply(ctx, m, form, mode) }); err != nil {
 			return err
 		}
 	}
 	for _, mv := range p.Move {
-		if err := b.moveDisk(ctx, node, vmid, mv); err != nil {
+		if err := do(func() error { return b.moveDisk(ctx, node, vmid, mv) }); err != nil {
 			return err
 		}
 	}
 	for _, r := range p.Resize {
-		if err := b.resize(ctx, node, vmid, r); err != nil {
+		if err := do(func() error { return b.resize(ctx, node, vmid, r) }); err != nil {
 			return err
 		}
 	}
 	for _, volume := range p.Free {
-		if err := b.freeVolume(ctx, node, volume); err != nil && backends.CodeOf(err) != backends.NotFound {
+		if err := do(func() error { return b.freeVolume(ctx, node, volume) }); err != nil && backends.CodeOf(err) != backends.NotFound {
 			return err
 		}
 	}
 	if p.Pool != nil {
-		return b.setPool(ctx, vmid, m.Pool, *p.Pool)
+		return do(func() error { return b.setPool(ctx, vmid, m.Pool, *p.Pool) })
 	}
 	return nil
 }
@@ -161,21 +185,69 @@ func (b *Backend) apply(ctx context.Context, m *machine, form map[string]any, mo
 	}
 	var waits []string
 	for _, key := range after.pending {
-		if key != "boot" && !slices.Contains(m.pending, key) { // an order of boot is for the next one anyway
+		if key != "boot" && (asks(form, key) || !slices.Contains(m.pending, key)) { // an order of boot is for the next one anyway
 			waits = append(waits, key)
 		}
 	}
 	if len(waits) == 0 {
 		return err
 	}
-	if revertErr := b.put(ctx, node, vmid, map[string]any{"revert": strings.Join(waits, ",")}); revertErr != nil {
+	if revertErr := b.takeBack(ctx, m, waits); revertErr != nil {
 		return errors.Join(err, revertErr)
 	}
 	if err != nil {
-		return err
+		return refused(err)
 	}
 	return backends.Errorf(backends.Precondition, "", "", "the running VM does not take %s: Proxmox VE would keep it for the next start, and it was taken back", strings.Join(waits, ", ")).
 		Advise("Stop the VM first, or see to it that its guest and its hotplug setting allow the change.")
+}
+
+// asks reports whether a form is about a key.
+func asks(form map[string]any, key string) bool {
+	gone, _ := form["delete"].(string)
+	_, set := form[key]
+	return set || slices.Contains(strings.Split(gone, ","), key)
+}
+
+// takeBack takes changes back that wait. What waited before, as it was asked for by somebody, waits again.
+func (b *Backend) takeBack(ctx context.Context, m *machine, keys []string) error {
+	node, vmid := m.node, m.hardware.VMID
+	if err := insist(ctx, func() error { return b.put(ctx, node, vmid, map[string]any{"revert": strings.Join(keys, ",")}) }); err != nil {
+		return err
+	}
+	form := map[string]any{}
+	var gone []string
+	for _, key := range keys {
+		text, set := m.Config[key]
+		switch {
+		case !slices.Contains(m.pending, key):
+		case set:
+			form[key] = text
+		default:
+			gone = append(gone, key)
+		}
+	}
+	if len(gone) > 0 {
+		form["delete"] = strings.Join(gone, ",")
+	}
+	if len(form) == 0 {
+		return nil
+	}
+	if err := insist(ctx, func() error { return b.put(ctx, node, vmid, form) }); err != nil && !isHotplug(err) {
+		return err
+	}
+	return nil
+}
+
+// refused says of a change that a running VM did not take that nothing is left of it.
+func refused(err error) error {
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	c := *e
+	c.Remedy = "The change was taken back. Stop the VM first, or see to it that its guest lets go of the device."
+	return &c
 }
 
 // isHotplug reports whether a request failed because a running VM did not take a change, which then waits all the same.
@@ -185,28 +257,37 @@ func isHotplug(err error) bool {
 
 // detach takes a drive away. It becomes an unusedN of the VM, which is then deleted, freed of the VM, or left for the slot that gets its volume.
 func (b *Backend) detach(ctx context.Context, m *machine, d detach, mode backends.ReconfigureMode) error {
+	return b.detachAt(ctx, m, d, mode, "")
+}
+
+// detachAt is detach of the VM as it was with a digest, "" as it is.
+func (b *Backend) detachAt(ctx context.Context, m *machine, d detach, mode backends.ReconfigureMode, digest string) error {
 	node, vmid := m.node, m.hardware.VMID
-	if err := b.apply(ctx, m, map[string]any{"delete": d.Slot}, mode); err != nil {
+	form := map[string]any{"delete": d.Slot}
+	if digest != "" {
+		form["digest"] = digest
+	}
+	if err := b.apply(ctx, m, form, mode); err != nil {
 		return at(err, d.Path)
 	}
-	if d.Attach != "" || d.Volume == "" || mode == backends.Deferred && m.power() != backends.Stopped {
+	if d.Attach != "" || d.Volume == "" {
 		return nil
 	}
 	after, err := b.configured(ctx, m.resident, m.Pool)
 	if err != nil {
 		return err
 	}
-	for key, text := range after.Config {
-		volume, _, _ := strings.Cut(text, ",")
+	for _, key := range sortedKeys(after.current) {
+		volume, _, _ := strings.Cut(after.current[key], ",")
 		if !strings.HasPrefix(key, "unused") || volume != d.Volume {
 			continue
 		}
 		if !d.Delete {
-			return at(b.keepVolume(ctx, node, vmid, key, volume), d.Path)
+			return at(insist(ctx, func() error { return b.keepVolume(ctx, node, vmid, key, volume) }), d.Path)
 		}
-		return at(b.put(ctx, node, vmid, map[string]any{"delete": key}), d.Path)
+		return at(insist(ctx, func() error { return b.put(ctx, node, vmid, map[string]any{"delete": key}) }), d.Path)
 	}
-	return nil // it is no volume of this VM's: nothing is left of it here
+	return nil // it is no volume of this VM's, and nothing is left of it here; or it waits, as a change that is deferred does
 }
 
 // moveDisk puts a disk on another storage or into another format; what it was is deleted.

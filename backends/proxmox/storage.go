@@ -83,7 +83,7 @@ func (e *edit) storageFor(d backends.Disk, path backends.Path) (name string, fac
 	if asked != nil {
 		facts, ok := all[*asked]
 		if !ok && all != nil {
-			return "", facts, backends.Errorf(backends.NotFound, "", "", "the node has no storage %q that is active", *asked).At(attr)
+			return "", facts, backends.Errorf(backends.NotFound, "", "", "the node has no storage %q that is active; it has %s", *asked, quoted(e.World.names())).At(attr)
 		}
 		if blame, why := facts.suits(d); why != "" {
 			return "", facts, invalid(path.Attr(blame), "storage %q: %s", *asked, why)
