@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -57,7 +58,18 @@ func (b *Backend) discardSeed(ctx context.Context, node string, vmid int64, seed
 func (b *Backend) resize(ctx context.Context, node string, vmid int64, r resize) error {
 	form := map[string]any{"disk": r.Slot, "size": vmconf.FormatSize(r.Bytes)}
 	_, err := b.conn.Task(ctx, "grow a disk", backends.VMObject(string(idOf(vmid))), "PUT", pve.Path("nodes", node, "qemu", vmid, "resize"), form)
-	return at(err, r.Path)
+	return at(nameless(err), r.Path)
+}
+
+// nameless is an error of a part of a change, which whoever makes the change knows the name of.
+func nameless(err error) error {
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	c := *e
+	c.Op, c.Object = "", ""
+	return &c
 }
 
 // at blames an attribute, where err blames none.

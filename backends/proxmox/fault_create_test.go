@@ -94,15 +94,19 @@ func TestCreateRefused(t *testing.T) {
 // The task of a creation fails after it was begun, and its VMID is good for the next.
 func TestCreateTaskFails(t *testing.T) {
 	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{FirstID: 300, LastID: 300})
-	c.sim.SetStorageSpace("local", 1<<18)
+	c.thick(3)
 	spec := small("big")
-	spec.Disks["root"] = backends.Disk{SizeGiB: new(int64(4)), Storage: new("local")}
+	spec.Disks["root"] = backends.Disk{SizeGiB: new(int64(2)), Storage: new("thick")}
+	spec.Disks["data"] = backends.Disk{SizeGiB: new(int64(2)), Storage: new("thick")}
 	id, err := c.CreateVM(t.Context(), spec)
 	wants(t, err, backends.Exhausted, "", `VM "big"`)
 	if id != "" || len(c.vms()) != 0 {
 		t.Errorf("id %q, VMs %v", id, c.vms())
 	}
-	c.sim.SetStorageSpace("local", 64<<30)
+	if v := c.sim.Volumes("pve1", "thick"); len(v) != 0 {
+		t.Errorf("volumes %v are left", v)
+	}
+	c.sim.SetStorageSpace("thick", 64<<30)
 	if id := c.create(spec); id != "300" {
 		t.Errorf("id %q", id)
 	}

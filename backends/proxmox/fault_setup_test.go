@@ -144,6 +144,16 @@ func (c *cluster) set(node string, id backends.ID, form map[string]any) {
 	}
 }
 
+// thick adds a storage of so many GiB whose disks take all their space at once.
+func (c *cluster) thick(gib int64) {
+	c.Helper()
+	form := map[string]any{"storage": "thick", "type": "lvm", "vgname": "vg0", "content": "images"}
+	if err := c.hand.Post(c.Context(), "/storage", form, nil); err != nil {
+		c.Fatal(err)
+	}
+	c.sim.SetStorageSpace("thick", gib<<30)
+}
+
 // task runs a task by hand.
 func (c *cluster) task(method, path string, form map[string]any) {
 	c.Helper()

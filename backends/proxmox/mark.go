@@ -169,6 +169,32 @@ func (m *mark) clone(vmid int64) *mark {
 	return &c
 }
 
+// except is the mark where the changes of some keys of the configuration did not come about: had tells of those.
+func (m *mark) except(keys []string, had *mark) *mark {
+	c, had := m.clone(m.VM), had.clone(m.VM)
+	for key, d := range c.Disks {
+		if slices.Contains(keys, d.Slot) {
+			delete(c.Disks, key)
+		}
+	}
+	for key, n := range c.NICs {
+		if slices.Contains(keys, n.Slot) {
+			delete(c.NICs, key)
+		}
+	}
+	for key, d := range had.Disks {
+		if slices.Contains(keys, d.Slot) {
+			c.Disks[key] = d
+		}
+	}
+	for key, n := range had.NICs {
+		if slices.Contains(keys, n.Slot) {
+			c.NICs[key] = n
+		}
+	}
+	return c
+}
+
 // forClone is the mark that a clone begins with: what the source's, which may be nil, tells of its hardware, and nothing
 // that belongs to the source alone. Disks and interfaces are known by their slots, for volumes and MACs are new.
 func (m *mark) forClone(vmid int64, token string) *mark {

@@ -116,11 +116,16 @@ func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, act
 		return err
 	}
 	if err != nil {
-		// Somebody else was quicker, or the answer was lost: what counts is the state it is in now.
-		if ctx.Err() == nil {
-			if after, lookErr := b.look(ctx, id); lookErr == nil && after.power() == want {
+		// Somebody else was quicker, or the answer was lost, and the task may still be at work: what counts is the state that it comes to.
+		if ctx.Err() != nil {
+			return err
+		}
+		if backends.CodeOf(err) == backends.Transient {
+			if b.reach(ctx, id, want, false) == nil {
 				return nil
 			}
+		} else if after, lookErr := b.look(ctx, id); lookErr == nil && after.power() == want {
+			return nil
 		}
 		return err
 	}

@@ -141,7 +141,7 @@ func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backen
 		if digest != "" {
 			form["digest"] = digest
 		}
-		if err := do(func() error { return b.apply(ctx, m, form, mode) }); err != nil {
+		if err := do(func() error { return b.applyMarked(ctx, m, form, mode, p) }); err != nil {
 			return err
 		}
 	}
@@ -165,6 +165,32 @@ func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backen
 	}
 	return nil
 }
+
+// applyMarked is apply of a form that may have a new mark. Where something is taken back, the mark goes on telling of what stays.
+func (b *Backend) applyMarked(ctx context.Context, m *machine, form map[string]any, mode backends.ReconfigureMode, p *plan) error {
+	err := b.apply(ctx, m, form, mode)
+	var back *takenBack
+	if !errors.As(err, &back) || form["description"] == nil {
+		return err
+	}
+	text, markErr := p.Mark.except(back.keys, m.Mark).describe(value(p.Spec.Description))
+	if markErr == nil {
+		markErr = insist(ctx, func() error { return b.put(ctx, m.node, m.hardware.VMID, map[string]any{"description": text}) })
+	}
+	if markErr != nil {
+		return errors.Join(err, markErr)
+	}
+	return err
+}
+
+// takenBack is why a running VM did not change.
+type takenBack struct {
+	keys []string // that were taken back
+	err  error
+}
+
+func (t *takenBack) Error() string { return t.err.Error() }
+func (t *takenBack) Unwrap() error { return t.err }
 
 // apply sends a form, and sees to it that nothing of it waits for the next start unsaid: what a running VM does not take is taken back.
 func (b *Backend) apply(ctx context.Context, m *machine, form map[string]any, mode backends.ReconfigureMode) error {
@@ -192,13 +218,16 @@ func (b *Backend) apply(ctx context.Context, m *machine, form map[string]any, mo
 	if len(waits) == 0 {
 		return err
 	}
+	if slices.Contains(after.pending, "boot") && asks(form, "boot") {
+		waits = append(waits, "boot")
+	}
 	if revertErr := b.takeBack(ctx, m, waits); revertErr != nil {
 		return errors.Join(err, revertErr)
 	}
 	if err != nil {
-		return refused(err)
+		return refused(err, waits)
 	}
-	return backends.Errorf(backends.Precondition, "", "", "the running VM does not take %s: Proxmox VE would keep it for the next start, and it was taken back", strings.Join(waits, ", ")).
+	return backends.Errorf(backends.Precondition, "", "", "%w", &takenBack{waits, fmt.Errorf("the running VM does not take %s: Proxmox VE would keep it for the next start, and it was taken back", strings.Join(waits, ", "))}).
 		Advise("Stop the VM first, or see to it that its guest and its hotplug setting allow the change.")
 }
 
@@ -240,12 +269,13 @@ func (b *Backend) takeBack(ctx context.Context, m *machine, keys []string) error
 }
 
 // refused says of a change that a running VM did not take that nothing is left of it.
-func refused(err error) error {
+func refused(err error, keys []string) error {
 	var e *backends.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	c := *e
+	c.Err = &takenBack{keys, e.Err}
 	c.Remedy = "The change was taken back. Stop the VM first, or see to it that its guest lets go of the device."
 	return &c
 }
@@ -297,7 +327,7 @@ func (b *Backend) moveDisk(ctx context.Context, node string, vmid int64, mv move
 		form["format"] = mv.Format
 	}
 	_, err := b.conn.Task(ctx, "move a disk", backends.VMObject(string(idOf(vmid))), "POST", pve.Path("nodes", node, "qemu", vmid, "move_disk"), form)
-	return at(err, mv.Path)
+	return at(nameless(err), mv.Path)
 }
 
 // setPool puts a VM into a pool, or takes it out where pool is "".
