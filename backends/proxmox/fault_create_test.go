@@ -61,7 +61,9 @@ func TestCreateRefused(t *testing.T) {
 			backends.NotFound, `networks["lan"].network`, []string{`"vmbr9"`, `"vmbr0"`},
 		},
 		"storage": {
-			func(s *backends.VMSpec) { s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("nowhere")} },
+			func(s *backends.VMSpec) {
+				s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("nowhere")}
+			},
 			backends.NotFound, `disks["root"].storage`, []string{"nowhere", "local-lvm"},
 		},
 		"node": {
