@@ -30,6 +30,8 @@ type cluster struct {
 	firewall *firewallState
 	misc     *miscState // mappings, SDN, backup jobs, replication, notifications
 
+	told map[string]broadcast // by id of resource, see Options.StatsLag
+
 	events      []*event // the cluster's log, oldest first
 	eventSerial int
 

@@ -70,10 +70,10 @@ func (r *request) guestResources() []map[string]any {
 	return list
 }
 
-// guestResource is a VM or container as the lists of resources show it. Of one on a node that is away they know
-// hardly anything.
+// guestResource is a VM or container as the lists of resources show it: the cluster itself knows where it is, its lock
+// and its tags, and all else from its node.
 func (c *cluster) guestResource(m *machine) map[string]any {
-	row := map[string]any{"id": m.kind() + "/" + strconv.Itoa(m.id), "type": m.kind(), "vmid": m.id, "node": m.node.name, "status": "unknown"}
+	row := map[string]any{"id": m.resource(), "type": m.kind(), "vmid": m.id, "node": m.node.name, "status": "unknown"}
 	for _, key := range []string{"lock", "tags"} {
 		if v := m.config[key]; v != "" {
 			row[key] = v
@@ -82,36 +82,8 @@ func (c *cluster) guestResource(m *machine) map[string]any {
 	if state := c.haOf(m); state != "" {
 		row["hastate"] = state
 	}
-	if !m.node.online {
-		return row
-	}
-	row["template"] = bit(m.template)
-	for key, value := range c.guestStatus(m) {
-		switch key {
-		case "cpus":
-			row["maxcpu"] = value
-		case "status", "name", "cpu", "mem", "maxmem", "maxdisk", "disk", "uptime", "netin", "netout", "memhost":
-			row[key] = value
-		}
-	}
-	row["diskread"], row["diskwrite"] = 0, 0
+	maps.Copy(row, c.heard(m.resource(), m.node, func() map[string]any { return c.guestStats(m) }))
 	return row
-}
-
-// nodeStats are what a node uses and has.
-func (c *cluster) nodeStats(n *node) map[string]any {
-	used := int64(2 * gib)
-	cpu := 0.01
-	for _, m := range c.machines {
-		if m.node == n && m.running {
-			used += int64(m.amount("memory", 512)) << 19
-			cpu += 0.01
-		}
-	}
-	return map[string]any{
-		"uptime": c.uptime(n), "cpu": min(cpu, 1), "maxcpu": n.cpus, "mem": min(used, n.memory), "maxmem": n.memory,
-		"disk": int64(8 * gib), "maxdisk": int64(96 * gib),
-	}
 }
 
 // nodeEntry is a node as lists show it, with its figures where the user may see them.
@@ -123,7 +95,7 @@ func (r *request) nodeEntry(n *node) map[string]any {
 		return row
 	}
 	if r.may("/nodes/"+n.name, "Sys.Audit") {
-		maps.Copy(row, r.nodeStats(n))
+		maps.Copy(row, r.heard("node/"+n.name, n, func() map[string]any { return r.nodeStats(n) }))
 	}
 	return row
 }
@@ -154,14 +126,11 @@ func (r *request) storageResources() []map[string]any {
 
 // storageResource is a storage of a node as the lists of resources show it.
 func (c *cluster) storageResource(st *storage, n *node) map[string]any {
-	status := c.status(st, n.name)
 	row := map[string]any{
-		"id": "storage/" + n.name + "/" + st.id, "type": "storage", "storage": st.id, "node": n.name, "status": "unknown",
-		"plugintype": st.kind, "content": status["content"], "shared": bit(st.shared()),
+		"id": storageID(st, n), "type": "storage", "storage": st.id, "node": n.name, "status": "unknown",
+		"plugintype": st.kind, "content": c.status(st, n.name)["content"], "shared": bit(st.shared()),
 	}
-	if n.online {
-		row["status"], row["maxdisk"], row["disk"] = "available", status["total"], status["used"]
-	}
+	maps.Copy(row, c.heard(storageID(st, n), n, func() map[string]any { return c.storageStats(st, n) }))
 	return row
 }
 
@@ -238,12 +207,4 @@ func clusterStatus(r *request) (any, error) {
 		list = append(list, row)
 	}
 	return list, nil
-}
-
-// guestStatus are the figures of a guest.
-func (c *cluster) guestStatus(m *machine) map[string]any {
-	if m.lxc {
-		return c.containerState(m)
-	}
-	return c.vmStatus(m, false)
 }

@@ -29,6 +29,9 @@ type Options struct {
 	// HARound is how often the manager of high availability looks after its services; 0 is 20 ms, where Proxmox
 	// VE takes 10 s; negative: no manager runs, and services stay queued.
 	HARound time.Duration
+	// StatsLag is how often nodes tell the cluster the names, states and figures of their guests and storages, and so how
+	// old they can be in lists of resources. In Proxmox VE it is 10 s; 0 shows them as they are. See Server.Broadcast.
+	StatsLag time.Duration
 	// Guests pretends a guest with an agent in every VM that runs and has a disk, not only where the
 	// disk's content begins with GuestMarker: for people, whose images do not.
 	Guests bool

@@ -19,6 +19,7 @@ type scenario struct {
 	nodes   []string
 	guests  bool // a guest boots from the image that VMs are made of
 	haRound time.Duration
+	lags    bool // lists of resources show what was when they were told, at the start and by before
 	setup   func(t *testing.T, p *player)
 	before  map[int]func(p *player)     // what happened on the host ahead of an exchange
 	as      func(i int, x exchange) who // nil is root@pam!tf
@@ -38,7 +39,14 @@ func (sc *scenario) order(list []exchange) []exchange {
 }
 
 func (sc *scenario) options() Options {
-	return Options{Version: 8, Nodes: sc.nodes, LockWait: 300 * time.Millisecond, ShutdownWait: 2 * time.Second, HARound: sc.haRound, NoKVM: true}
+	return Options{Version: 8, Nodes: sc.nodes, LockWait: 300 * time.Millisecond, ShutdownWait: 2 * time.Second, HARound: sc.haRound, NoKVM: true, StatsLag: sc.lag()}
+}
+
+func (sc *scenario) lag() time.Duration {
+	if sc.lags {
+		return time.Hour
+	}
+	return 0
 }
 
 // who makes a request.
@@ -156,6 +164,7 @@ func (p *player) prepare(t *testing.T) {
 	if p.setup != nil {
 		p.setup(t, p)
 	}
+	s.Broadcast()
 }
 
 // file puts a file on the storage of the first node. It is called with mu held.

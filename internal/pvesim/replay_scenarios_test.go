@@ -31,8 +31,8 @@ var scenarios = map[string]*scenario{
 	"09b-guest-shutdown-reboot":      {guests: true, setup: guest210, before: guests09b},
 	"06b-snapshot-qcow2":             {before: lasting(74, 79)},
 	"07b-template-linked-clone":      {before: lasting(79, 84)},
-	"10-ha":                          {haRound: -1}, // no manager ran
-	"10b-ha-managed-lifecycle":       {haRound: 700 * time.Millisecond, settles: map[int]bool{36: true}},
+	"10-ha":                          {haRound: -1, lags: true}, // no manager ran
+	"10b-ha-managed-lifecycle":       {haRound: 700 * time.Millisecond, settles: map[int]bool{36: true}, lags: true, before: map[int]func(p *player){4: told}},
 	"12-migrate-console-locks-tasks": {setup: func(t *testing.T, p *player) { p.files(t, "http://127.0.0.1:8098") }, before: locks12, settles: map[int]bool{111: true}},
 	"13-access-firewall-network":     {setup: leftovers},
 	"14-other-node-proxying":         {nodes: []string{"pve1", "pve2", "pve3"}, setup: others},
@@ -48,6 +48,9 @@ func leftovers(t *testing.T, p *player) {
 	p.do(t, "POST", "/access/users", params{"userid": "u2@nosuch"})
 	p.do(t, "POST", "/cluster/mapping/pci", params{"id": "m1", "map": "node=pve1,path=0000:00:01.0,id=1af4:1045"})
 }
+
+// told lets the host tell the cluster what it runs.
+func told(p *player) { p.server.Broadcast() }
 
 // off turns a VM off behind the API's back.
 func off(id int) func(p *player) {
@@ -154,7 +157,10 @@ var held15 = map[int]func(p *player){
 // guests09 are what the guest of the recording did: it took long to boot, and longer to have addresses, it was up again
 // before it was cloned, and then it hung.
 var guests09 = map[int]func(p *player){
-	7:  func(p *player) { p.server.Guest(210).SetDelay(time.Minute); p.server.Guest(210).SetNetworkDelay(time.Minute) },
+	7: func(p *player) {
+		p.server.Guest(210).SetDelay(time.Minute)
+		p.server.Guest(210).SetNetworkDelay(time.Minute)
+	},
 	13: func(p *player) { booted(210)(p); p.server.Guest(210).SetDelay(0) },
 	16: func(p *player) { p.server.Guest(210).SetNetworkDelay(0) },
 	76: booted(210),

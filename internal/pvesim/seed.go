@@ -25,6 +25,7 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		ctx:      ctx,
 		volumes:  newVolumes(),
 		machines: map[int]*machine{},
+		told:     map[string]broadcast{},
 		pools:    map[string]*pool{},
 		tasks:    newTaskList(),
 		ha:       newHaState(),
@@ -48,6 +49,10 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		}})
 	}
 	c.seedMachines()
+	if o.StatsLag > 0 {
+		c.tell()
+		c.work.Go(c.broadcastAll)
+	}
 	if o.HARound > 0 && c.haRound() {
 		c.haWake() // last: from here on others look at the cluster
 	}

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim"
 )
@@ -43,6 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&o.Delay, "delay", 0, "how much longer each request takes")
 	flags.DurationVar(&o.Jitter, "jitter", 0, "how much longer each request takes at random")
 	flags.DurationVar(&o.TaskTime, "task-time", 0, "how long each task takes")
+	flags.DurationVar(&o.StatsLag, "stats-lag", 10*time.Second, "how old what lists of resources show can be")
 	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest in every VM that has a disk, whatever its image is")
 	flags.StringVar(&ca, "ca", "", "file to write the certificate of the authority to")
 
