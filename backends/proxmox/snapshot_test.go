@@ -79,7 +79,9 @@ func TestSnapshotTaskFails(t *testing.T) {
 	r := newRig(t, pvesim.Options{})
 	id := r.vm("full", nil)
 	r.power(id, backends.PowerOn)
-	r.byHand("POST", "/storage", map[string]any{"storage": "thick", "type": "lvm", "vgname": "other", "content": "images"})
+	if err := r.hands.Post(t.Context(), "/storage", map[string]any{"storage": "thick", "type": "lvm", "vgname": "other", "content": "images"}, nil); err != nil {
+		t.Fatal(err)
+	}
 	r.sim.SetStorageSpace("thick", 1<<20)
 	r.byHand("PUT", "/nodes/pve1/qemu/"+string(id)+"/config", map[string]any{"vmstatestorage": "thick"})
 	_, err := r.CreateSnapshot(t.Context(), id, backends.SnapshotSpec{Name: "one", Memory: true})
