@@ -13,6 +13,29 @@ func (s *Server) ExpireTickets() {
 	s.access.renewKey()
 }
 
+// SetTaskTime sets how long tasks take that begin from now on, as Options.TaskTime does.
+func (s *Server) SetTaskTime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opts.TaskTime = d
+}
+
+// SetLock gives a VM the lock that an operation leaves which works on it, "backup" or "migrate"; "" takes it away. The VM
+// must be there.
+func (s *Server) SetLock(vmid int, lock string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.machines[vmid]
+	if m == nil {
+		panic(fmt.Sprintf("pvesim: no VM %d", vmid))
+	}
+	if lock == "" {
+		delete(m.config, "lock")
+		return
+	}
+	m.config["lock"] = lock
+}
+
 // Logins returns how often a client got a ticket, for a password or for another ticket.
 func (s *Server) Logins() int {
 	s.mu.Lock()
