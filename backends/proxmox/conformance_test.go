@@ -29,6 +29,7 @@ func TestConformance(t *testing.T) {
 			if len(o.Nodes) > 1 {
 				seed.SecondHost = "pve2"
 			}
+			seed.Pool, seed.Template = furnish(t, s)
 			backendtest.Run(t, backendtest.Harness{
 				New: func(t *testing.T) backends.Backend {
 					return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"})

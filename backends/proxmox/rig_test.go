@@ -20,14 +20,33 @@ type rig struct {
 func newRig(t *testing.T, o pvesim.Options) *rig {
 	t.Helper()
 	s := pvesim.Start(t, o)
-	hands, err := pve.Open(t.Context(), pve.Config{Endpoints: []string{s.URL()}, Username: "root@pam", Password: s.Password(), CACertificate: s.CACertificate()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = hands.Close() })
+	hands := newHands(t, s)
 	b := connect(t, s, proxmox.Defaults{Node: s.Nodes()[0], Storage: "local"})
 	t.Cleanup(func() { _ = b.Close() })
 	return &rig{t, b, s, hands}
+}
+
+// newHands logs in as root@pam, who may do more than a token.
+func newHands(t *testing.T, s *pvesim.Server) *pve.Client {
+	t.Helper()
+	c, err := pve.Open(t.Context(), pve.Config{Endpoints: []string{s.URL()}, Username: "root@pam", Password: s.Password(), CACertificate: s.CACertificate()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// furnish makes a resource pool and a template that the driver did not make.
+func furnish(t *testing.T, s *pvesim.Server) (pool, template string) {
+	t.Helper()
+	pool, template = "production", "theirs-900"
+	r := &rig{T: t, sim: s, hands: newHands(t, s)}
+	if err := r.hands.Post(t.Context(), "/pools", map[string]any{"poolid": pool}, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.foreign(900, "local:1,format=qcow2")
+	return pool, template
 }
 
 // vm makes a VM with a disk of 1 GiB, changed by edit.
