@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/vmconf"
 )
@@ -59,6 +61,22 @@ func (b *Backend) resize(ctx context.Context, node string, vmid int64, r resize)
 	form := map[string]any{"disk": r.Slot, "size": vmconf.FormatSize(r.Bytes)}
 	_, err := b.conn.Task(ctx, "grow a disk", backends.VMObject(string(idOf(vmid))), "PUT", pve.Path("nodes", node, "qemu", vmid, "resize"), form)
 	return at(nameless(err), r.Path)
+}
+
+// lost reports whether it is not known of a write that ended with err whether it was heard, or what became of it.
+func lost(err error) bool {
+	if backends.CodeOf(err) != backends.Transient {
+		return false
+	}
+	var f *fault.Failure
+	var r *fault.Refusal
+	switch {
+	case errors.As(err, &f):
+		return false
+	case errors.As(err, &r): // a look at the task may have failed, the write had been heard then
+		return r.Method == http.MethodGet || r.Status != http.StatusInternalServerError && r.Status != fault.NoConnection
+	}
+	return true
 }
 
 // nameless is an error of a part of a change, which whoever makes the change knows the name of.

@@ -35,6 +35,7 @@ func TestConformance(t *testing.T) {
 					return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"})
 				},
 				Seed:    seed,
+				Faults:  &faults{t, s},
 				Traits:  traits(),
 				Timeout: 30 * time.Second,
 			})

@@ -197,7 +197,7 @@ func (b *Backend) post(ctx context.Context, node string, vmid int64, guid string
 		form["pool"] = *p.Pool
 	}
 	_, err := b.conn.Task(ctx, "create", backends.VMObject(p.Spec.Name), "POST", pve.Path("nodes", node, "qemu"), form)
-	if backends.CodeOf(err) == backends.Transient && ctx.Err() == nil {
+	if lost(err) && ctx.Err() == nil {
 		// The answer was lost: the VM is being made, or is not.
 		if b.appears(ctx, idOf(vmid), guid) {
 			return nil

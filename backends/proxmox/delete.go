@@ -71,7 +71,7 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 	}
 	form := map[string]any{"purge": true, "destroy-unreferenced-disks": false}
 	_, err := b.conn.Task(ctx, "delete", m.object(), "DELETE", pve.Path("nodes", m.node, "qemu", m.hardware.VMID), form)
-	if err != nil && (backends.CodeOf(err) != backends.Transient || !b.vanishes(ctx, m.hardware.VMID)) {
+	if err != nil && (!lost(err) || !b.vanishes(ctx, m.hardware.VMID)) {
 		return err
 	}
 	for _, volume := range m.seeds() {

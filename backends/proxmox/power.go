@@ -120,7 +120,7 @@ func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, act
 		if ctx.Err() != nil {
 			return err
 		}
-		if backends.CodeOf(err) == backends.Transient {
+		if lost(err) {
 			if b.reach(ctx, id, want, false) == nil {
 				return nil
 			}
