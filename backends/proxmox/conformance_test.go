@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("version %d, %d nodes", o.Version, len(o.Nodes)), func(t *testing.T) {
 			s := pvesim.Start(t, o)
+			addStorage(t, s, map[string]any{"storage": "thick", "type": "lvm", "vgname": "vg0", "content": "images"})
 			seed := backendtest.Seed{
 				Network: "vmbr0", SecondNetwork: "vmbr1", VLANNetwork: "vmbr2", BridgeNetwork: "vmbr1",
 				StaticIPv4: "10.10.0.77/24", StaticGateway: "10.10.0.1",
@@ -50,6 +51,19 @@ func traits() (t backendtest.Traits) {
 	t.LinkedTemplates, t.ColdTPM = true, true
 	t.HotMemory.LeastMiB, t.HotMemory.StepMiB = 1024, 512
 	return t
+}
+
+// addStorage gives a simulated cluster one more storage.
+func addStorage(t *testing.T, s *pvesim.Server, storage map[string]any) {
+	t.Helper()
+	c, err := pve.Open(t.Context(), pve.Config{Endpoints: []string{s.URL()}, APIToken: s.Token(), CACertificate: s.CACertificate()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.Post(t.Context(), "/storage", storage, nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // connect opens the driver on a simulator.

@@ -153,6 +153,9 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		if err != nil {
 			return err
 		}
+		if err := b.admitVolumes(ctx, node, vmid, nil, p); err != nil {
+			return err
+		}
 		err := b.post(ctx, node, vmid, guid, p)
 		sent = !errors.Is(err, fault.ErrTaken)
 		return err

@@ -44,12 +44,15 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 	if err := b.unlinked(ctx, m); err != nil {
 		return err
 	}
-	if m.power() != backends.Stopped && (m.power() != backends.Suspended || len(opts.KeepDisks) > 0) { // memory on disk goes with the VM
+	if m.power() != backends.Stopped && (m.power() != backends.Suspended || len(opts.KeepDisks) > 0 || len(m.kept()) > 0) { // memory on disk goes with the VM
 		s, err := b.look(ctx, m.id())
 		if err != nil {
 			return err
 		}
 		if err := b.setPower(ctx, m.id(), s, backends.PowerOff); err != nil {
+			return err
+		}
+		if m, err = b.machine(ctx, m.id()); err != nil {
 			return err
 		}
 	}
@@ -68,6 +71,9 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 		if err := b.detach(ctx, m, d, backends.Cold); err != nil {
 			return err
 		}
+	}
+	if err := b.letGo(ctx, m); err != nil {
+		return err
 	}
 	form := map[string]any{"purge": true, "destroy-unreferenced-disks": false}
 	_, err := b.conn.Task(ctx, "delete", m.object(), "DELETE", pve.Path("nodes", m.node, "qemu", m.hardware.VMID), form)

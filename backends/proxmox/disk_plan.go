@@ -76,6 +76,9 @@ func checkDisk(d backends.Disk, path backends.Path) error {
 func (e *edit) removeDisk(key string) {
 	slot := e.plan.Slots[key]
 	status, m := e.seen.Disks[key], e.mark.Disks[key]
+	if (!status.Owned || m.Keep) && vmconf.ParseVolume(status.VolumeID).Owner() == e.VMID {
+		e.mark.Kept = append(e.mark.Kept, status.VolumeID)
+	}
 	e.plan.Detach = append(e.plan.Detach, detach{
 		Slot: slot, Volume: status.VolumeID, Delete: status.Owned && !m.Keep, Path: backends.Path("disks").Key(key),
 	})
@@ -196,7 +199,9 @@ func fit(bus, option string, kept, asked *bool) *bool {
 }
 
 func (e *edit) growDisk(slot string, have, want backends.Disk, path backends.Path) error {
-	if !changed(have.SizeGiB, want.SizeGiB) {
+	// What a clone has of an image may be less than a GiB, which is told as one.
+	small := e.Clone && e.asked.Disks[slotKey(e.plan.Slots, slot)].SizeGiB != nil && e.cfg.Drive(slot).Bytes() < *want.SizeGiB*vmconf.GiB
+	if !changed(have.SizeGiB, want.SizeGiB) && !small {
 		return nil
 	}
 	if *want.SizeGiB < value(have.SizeGiB) {

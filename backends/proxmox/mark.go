@@ -49,6 +49,10 @@ type mark struct {
 
 	Seed *seedMark `json:"seed,omitempty"`
 
+	// Kept are volumes that are not the VM's any more, and carry its VMID: where an unusedN key still names one, because
+	// the VM ran when it was detached, it must not go with the VM.
+	Kept []string `json:"kept,omitempty"`
+
 	// Image is the kind of the image that this VM is: "disk", "ova" or "template"; it never runs. Name is the image's
 	// and Fingerprint that of its content.
 	Image       string `json:"image,omitempty"`
@@ -159,6 +163,7 @@ func (m *mark) clone(vmid int64) *mark {
 	if m != nil {
 		c = *m
 		c.Tags, c.BootOrder, c.Options = slices.Clone(m.Tags), slices.Clone(m.BootOrder), slices.Clone(m.Options)
+		c.Kept = slices.Clone(m.Kept)
 		if m.Seed != nil {
 			seed := *m.Seed
 			seed.Left = maps.Clone(seed.Left)
@@ -201,7 +206,7 @@ func (m *mark) forClone(vmid int64, token string) *mark {
 	c := m.clone(vmid)
 	c.VM, c.Token, c.Cloned = vmid, token, true
 	c.Partial, c.Adopted, c.Settings, c.Storage = false, false, "", ""
-	c.Image, c.Name, c.Fingerprint, c.Origin = "", "", "", 0
+	c.Image, c.Name, c.Fingerprint, c.Origin, c.Kept = "", "", "", 0, nil
 	for key, d := range c.Disks {
 		c.Disks[key] = diskMark{Slot: d.Slot, Options: d.Options}
 	}

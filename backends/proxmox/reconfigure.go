@@ -69,6 +69,9 @@ func (b *Backend) reconfigure(ctx context.Context, m *machine, r backends.Reconf
 	if err != nil {
 		return err
 	}
+	if err := b.admitVolumes(ctx, m.node, m.hardware.VMID, m.hardware, p); err != nil {
+		return err
+	}
 	if err := b.carryOut(ctx, m, p, r.Mode); err != nil {
 		return blame(err, p)
 	}
@@ -311,6 +314,9 @@ func (b *Backend) detachAt(ctx context.Context, m *machine, d detach, mode backe
 		volume, _, _ := strings.Cut(after.current[key], ",")
 		if !strings.HasPrefix(key, "unused") || volume != d.Volume {
 			continue
+		}
+		if !d.Delete && m.power() != backends.Stopped {
+			return nil // it is noted in the mark, and let go of when the VM is removed
 		}
 		if !d.Delete {
 			return at(insist(ctx, func() error { return b.keepVolume(ctx, node, vmid, key, volume) }), d.Path)
