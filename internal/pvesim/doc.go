@@ -22,7 +22,11 @@
 //
 // Nodes by name, each with the storages "local" (a directory) and "local-lvm" (thin), with more than one node also
 // "shared" (NFS); the bridges vmbr0, where guests find a DHCP server for 10.10.0.0/24, vmbr1, and vmbr2, which
-// knows VLANs; root@pam with a password and the token of [Server.Token], which may do all that a token may.
+// knows VLANs; root@pam with a password and the token of [Server.Token], which may do all that a token may. More is
+// there with [Options.VMs] and [Options.Examples].
+//
+// Lists of resources show what is. Those of a real cluster show names, states and figures as they were up to 10 s ago:
+// [Options.StatsLag] makes them.
 //
 // # What it is not
 //

@@ -12,6 +12,9 @@ type Options struct {
 	Listen string
 	// VMs is how many stopped VMs are there at the start, named "bulk-0000" and so on, with two disks each.
 	VMs int
+	// Examples are there at the start: the pool "production", the storage "lvm" whose disks are thick, the mappings "gpu"
+	// (PCI) and "stick" (USB) on every node, and the template "debian-12-template" with a guest, at ExampleTemplate.
+	Examples bool
 	// Delay is added to every request, and up to Jitter more at random.
 	Delay, Jitter time.Duration
 	// LoginDelay is how long the refusal of a login or of a credential waits; Proxmox VE waits 3 s.

@@ -49,6 +49,9 @@ func newCluster(ctx context.Context, o Options) *cluster {
 		}})
 	}
 	c.seedMachines()
+	if o.Examples {
+		c.seedExamples()
+	}
 	if o.StatsLag > 0 {
 		c.tell()
 		c.work.Go(c.broadcastAll)

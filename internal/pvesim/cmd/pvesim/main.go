@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&o.Jitter, "jitter", 0, "how much longer each request takes at random")
 	flags.DurationVar(&o.TaskTime, "task-time", 0, "how long each task takes")
 	flags.DurationVar(&o.StatsLag, "stats-lag", 10*time.Second, "how old what lists of resources show can be")
+	flags.BoolVar(&o.Examples, "examples", true, "begin with a template, a pool, a storage of thick disks and mapped devices")
 	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest in every VM that has a disk, whatever its image is")
 	flags.StringVar(&ca, "ca", "", "file to write the certificate of the authority to")
 
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// block returns the provider's configuration for the server.
+// block returns the provider's configuration for the server, and below it, in comments, the environment that says the same.
 func block(s *pvesim.Server) string {
 	var b strings.Builder
 
@@ -96,7 +97,15 @@ func block(s *pvesim.Server) string {
 		fmt.Fprintf(&b, "    %-13s = %q\n", l[0], l[1])
 	}
 
-	b.WriteString("  }\n}\n")
+	b.WriteString("  }\n}\n\n# Or without the block, by the environment:\n")
+
+	for _, l := range [][2]string{
+		{"ENDPOINT", s.URL()},
+		{"API_TOKEN", s.Token()},
+		{"FINGERPRINT", s.Fingerprint()},
+	} {
+		fmt.Fprintf(&b, "# export PROXMOX_VE_%s='%s'\n", l[0], l[1])
+	}
 
 	return b.String()
 }

@@ -47,6 +47,12 @@ func TestRun(t *testing.T) {
 		t.Fatalf("printed %s", text)
 	}
 
+	for name, value := range map[string]string{"ENDPOINT": endpoint[1], "API_TOKEN": token[1], "FINGERPRINT": fingerprint[1]} {
+		if line := "\n# export PROXMOX_VE_" + name + "='" + value + "'\n"; !strings.Contains(text, line) {
+			t.Errorf("printed without %q", line)
+		}
+	}
+
 	pem, err := os.ReadFile(ca)
 	if err != nil {
 		t.Fatal(err)
