@@ -79,11 +79,11 @@ var proxmoxSupport = map[b.Feature]b.Support{
 
 	b.FeatureTemplateDeployment: full("From a template or VM by name or VMID."),
 	b.FeatureClone:              full(simulatedPVE),
-	b.FeatureLinkedClone:        full("Of templates, on storages that can. A VM that is no template is cloned in full. " + simulatedPVE),
-	b.FeatureFullClone:          full(simulatedPVE),
+	b.FeatureLinkedClone:        full("Of templates, on storages that can. Of a VM that is no template they are refused: make a template of it, or a full clone. " + simulatedPVE),
+	b.FeatureFullClone:          full("Of a VM with a TPM only while it is stopped. " + simulatedPVE),
 	b.FeatureVMReconfiguration:  full("Live where the VM's hotplug setting and guest take it, else with a restart that the plan announces."),
 
-	b.FeatureSnapshotCreate:  full("Where the storage and format of every disk can. " + simulatedPVE),
+	b.FeatureSnapshotCreate:  full("Where the storage and format of every disk can, and no disk is attached by volume: Proxmox VE cannot leave one out. " + simulatedPVE),
 	b.FeatureSnapshotDelete:  full(simulatedPVE),
 	b.FeatureSnapshotRevert:  full(simulatedPVE),
 	b.FeatureSnapshotMemory:  full(simulatedPVE),

@@ -31,13 +31,17 @@ func TestConformance(t *testing.T) {
 				seed.SecondHost = "pve2"
 			}
 			seed.Pool, seed.Template = furnish(t, s)
+			traits := traits()
+			if seed.SecondHost == "" {
+				traits.Unproved = map[backends.Feature]string{backends.FeatureMigration: "a cluster of one node has no other to migrate to"}
+			}
 			backendtest.Run(t, backendtest.Harness{
 				New: func(t *testing.T) backends.Backend {
 					return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"})
 				},
 				Seed:    seed,
 				Faults:  &faults{t, s},
-				Traits:  traits(),
+				Traits:  traits,
 				Timeout: 30 * time.Second,
 			})
 		})

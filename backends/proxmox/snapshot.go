@@ -230,9 +230,6 @@ func (b *Backend) agentAnswers(ctx context.Context, m *machine) error {
 	if !m.current.Agent().Enabled() {
 		return not("the guest agent, which has to quiesce the file systems, is not enabled")
 	}
-	if m.Config.Agent().Get("freeze-fs-on-backup") == "0" {
-		return not("the VM's agent is told to freeze nothing (freeze-fs-on-backup)")
-	}
 	err := b.conn.Post(ctx, pve.Path("nodes", m.node, "qemu", m.hardware.VMID, "agent", "ping"), nil, nil)
 	switch backends.CodeOf(err) {
 	case "":

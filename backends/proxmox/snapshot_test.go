@@ -144,3 +144,32 @@ func TestFrozenDisk(t *testing.T) {
 	err := r.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: &to, Changes: backends.Diff(&was.Config, &to), Mode: backends.Cold})
 	r.refused(err, backends.Precondition, "one", `disks["data"]`)
 }
+
+// TestQuiesced: that file systems were to be still is remembered; where nobody would see to it, the snapshot is refused.
+func TestQuiesced(t *testing.T) {
+	r := newRig(t, pvesim.Options{Guests: true})
+	id := r.vm("web", nil)
+	spec := backends.SnapshotSpec{Name: "still", Description: "words", Quiesce: true}
+	_, err := r.CreateSnapshot(t.Context(), id, spec)
+	r.refused(err, backends.Precondition, "quiesce", "stopped")
+	r.power(id, backends.PowerOn)
+	guest := r.sim.Guest(100)
+	guest.Boot()
+	guest.SetSilent(true)
+	_, err = r.CreateSnapshot(t.Context(), id, spec)
+	r.refused(err, backends.Precondition, "quiesce", "does not answer", "qemu-guest-agent")
+	guest.SetSilent(false)
+	if _, err := r.CreateSnapshot(t.Context(), id, spec); err != nil {
+		t.Fatal(err)
+	}
+	r.snapshot(id, "other")
+	for _, words := range []string{"words", "others", ""} {
+		if err := r.DescribeSnapshot(t.Context(), id, "still", words); err != nil {
+			t.Fatal(err)
+		}
+		list, err := r.ListSnapshots(t.Context(), id)
+		if err != nil || len(list) != 2 || !list[0].Quiesced || list[0].Description != words || list[1].Quiesced {
+			t.Errorf("snapshots %+v (%v)", list, err)
+		}
+	}
+}
