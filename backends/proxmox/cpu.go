@@ -100,6 +100,11 @@ func (e *edit) model() error {
 	cpu := e.next.CPU()
 	if changed(e.from.CPU.Model, e.asked.CPU.Model) {
 		model := *e.asked.CPU.Model
+		for name, own := range portableModels {
+			if model == own { // one thing has one name, or each plan would find another
+				return invalid("cpu.model", "%q is called %q here", model, name)
+			}
+		}
 		if own, ok := portableModels[model]; ok {
 			model = own
 		}

@@ -128,6 +128,9 @@ func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backen
 	}
 	digest := m.digest
 	for _, d := range p.Detach {
+		if d.Attach != "" && mode == backends.Deferred && m.power() != backends.Stopped {
+			return backends.Errorf(backends.Precondition, "", "", "Proxmox VE would take the disk from the running VM at once").At(d.Path).Advise("Stop the VM first.")
+		}
 		if err := do(func() error { return b.detachAt(ctx, m, d, mode, digest) }); err != nil {
 			return err
 		}
