@@ -249,6 +249,9 @@ func (c *cloning) bring(ctx context.Context, m *machine) (*machine, error) {
 		if err := c.put(ctx, m.node, m.hardware.VMID, form); err != nil {
 			return nil, err
 		}
+		if m, err = c.machine(ctx, m.id()); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.moveNode(ctx, m, c.node, ""); err != nil {
 		return nil, err

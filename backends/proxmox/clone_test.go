@@ -150,7 +150,10 @@ func TestCloneInterrupted(t *testing.T) {
 func TestCloneElsewhere(t *testing.T) {
 	r := newRig(t, pvesim.Options{Nodes: []string{"pve1", "pve2"}})
 	for _, storage := range []string{"local", "shared"} {
-		source := r.vm("on-"+storage, func(s *backends.VMSpec) { s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: &storage} })
+		source := r.vm("on-"+storage, func(s *backends.VMSpec) {
+			s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: &storage}
+			s.CloudInit = &backends.CloudInit{UserData: new("#cloud-config\n{}\n")}
+		})
 		id, err := r.CloneVM(t.Context(), &backends.CloneSpec{Source: source, Spec: backends.VMSpec{
 			Name: "clone-" + storage, Memory: backends.Memory{SizeMiB: new(int64(1024))}, Placement: backends.PlacementSpec{Host: new("pve2")},
 		}})
@@ -160,6 +163,10 @@ func TestCloneElsewhere(t *testing.T) {
 		if vm := r.read(id); vm.Host != "pve2" || *vm.Config.Memory.SizeMiB != 1024 || *vm.Config.Disks["root"].Storage != storage {
 			t.Errorf("the clone is on %s: %+v", vm.Host, vm.Config)
 		}
+		if got := r.read(id).Config.CloudInit; got == nil || got.UserData == nil {
+			t.Errorf("the clone's cloud-init is told %+v", got)
+		}
+		r.power(id, backends.PowerOn)
 	}
 }
 

@@ -45,7 +45,9 @@ func TestMigrateLocalDisks(t *testing.T) {
 // TestMigrateManaged: high availability moves a VM some time after it was asked.
 func TestMigrateManaged(t *testing.T) {
 	r := newRig(t, pvesim.Options{Nodes: threeNodes})
-	id := r.vm("web", func(s *backends.VMSpec) { s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("shared")} })
+	id := r.vm("web", func(s *backends.VMSpec) {
+		s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("shared")}
+	})
 	r.power(id, backends.PowerOn)
 	r.byHand("POST", "/cluster/ha/resources", map[string]any{"sid": "vm:" + string(id), "state": "started"})
 	r.migrated(id, backends.PlacementSpec{Host: new("pve2")}, backends.Running)

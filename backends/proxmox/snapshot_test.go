@@ -173,3 +173,26 @@ func TestQuiesced(t *testing.T) {
 		}
 	}
 }
+
+// TestRevertKeepsSeed: the seed that a VM had when a snapshot was taken is gone once it was replaced; a revert leaves the VM with the one that it has now.
+func TestRevertKeepsSeed(t *testing.T) {
+	r := newRig(t, pvesim.Options{})
+	seeded := func(words string) func(*backends.VMSpec) {
+		return func(s *backends.VMSpec) { s.CloudInit = &backends.CloudInit{UserData: &words} }
+	}
+	id := r.vm("web", seeded("#cloud-config\n{}\n"))
+	r.snapshot(id, "one")
+	was := r.read(id)
+	to := was.Config
+	seeded("#cloud-config\npackages: [htop]\n")(&to)
+	if err := r.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: &to, Changes: backends.Diff(&was.Config, &to), Mode: backends.Cold}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RevertSnapshot(t.Context(), id, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.read(id).Config.CloudInit; got == nil || got.UserData == nil || *got.UserData != *to.CloudInit.UserData {
+		t.Errorf("cloud-init is told %+v", got)
+	}
+	r.power(id, backends.PowerOn)
+}
