@@ -13,6 +13,7 @@ import (
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/acctest"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/libvirtlab"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/pvesim"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/vcsim"
 )
 
@@ -20,18 +21,24 @@ func TestAccPortable_mock(t *testing.T) {
 	t.Parallel()
 	m := acctest.NewMock(t)
 	before := inventory(t, m)
-	disk := filepath.Join(t.TempDir(), "guest.raw")
-	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	follow(t, "mock", site{
-		provider: m.Config(""), image: disk, lan: "lan", backup: "vmbr0", storage: "fast",
+		provider: m.Config(""), image: guestDisk(t), lan: "lan", backup: "vmbr0", storage: "fast",
 		empty: func() {
 			if after := inventory(t, m); after != before {
 				t.Errorf("there was %s, and there is %s", before, after)
 			}
 		},
 	})
+}
+
+// guestDisk is a disk for hypervisors that pretend whatever guest it holds.
+func guestDisk(t *testing.T) string {
+	t.Helper()
+	disk := filepath.Join(t.TempDir(), "guest.raw")
+	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return disk
 }
 
 // inventory is what a mock has: disks and what clones share is in its state file only.
@@ -76,4 +83,21 @@ func TestAccPortable_vsphere(t *testing.T) {
 		provider: v.Config(""), image: v.Guest(1 << 20), lan: "VM Network", backup: "dv-servers", storage: "fast",
 		empty: v.AssertEmpty,
 	})
+}
+
+// On each version; the newer one as a cluster.
+func TestAccPortable_proxmox(t *testing.T) {
+	for name, options := range map[string]pvesim.Options{
+		"8": {Version: 8, Guests: true},
+		"9": {Version: 9, Guests: true, Nodes: []string{"pve1", "pve2", "pve3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := acctest.NewProxmox(t, options)
+			follow(t, "proxmox", site{
+				provider: p.Config(""), image: guestDisk(t), lan: "vmbr0", backup: "vmbr1", storage: "local-lvm",
+				empty: p.AssertEmpty,
+			})
+		})
+	}
 }
