@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -150,13 +151,18 @@ func (b *Backend) machine(ctx context.Context, id backends.ID) (m *machine, err 
 	return m, err
 }
 
+// waits reports whether changes wait for the next start. The order of boot is for that anyway.
+func (m *machine) waits() bool {
+	return slices.ContainsFunc(m.pending, func(key string) bool { return key != "boot" })
+}
+
 // observe turns a VM that was read into what the seam tells of it.
 func (b *Backend) observe(ctx context.Context, m *machine, w world, aspects backends.Aspects) (*backends.VM, error) {
 	o := m.hardware.observe(w, aspects&backends.AspectSeed != 0)
 	vm := &backends.VM{
 		ID: m.id(), UUID: o.UUID, Config: o.Spec, Owned: o.Owned,
 		Power: m.power(), Host: m.node, Status: string(m.QMP), Template: m.hardware.Template,
-		Disks: o.Disks, Networks: o.Networks, ConsoleType: o.ConsoleType, Pending: len(m.pending) > 0,
+		Disks: o.Disks, Networks: o.Networks, ConsoleType: o.ConsoleType, Pending: m.waits(),
 	}
 	if vm.Status == "" {
 		vm.Status = string(m.Status)
