@@ -96,7 +96,7 @@ func (b *Backend) allocate(ctx context.Context, asked *int64, make func(ctx cont
 				Advise("Widen vm_id_range in the provider block, or remove VMs.")
 		}
 		err := make(ctx, vmid)
-		wasTaken := errors.Is(err, fault.ErrTaken)
+		wasTaken := errors.Is(err, fault.ErrTaken) || errors.Is(err, fault.ErrLeftover)
 		b.making.release(vmid, err == nil || !wasTaken && b.isThere(ctx, vmid))
 		if !wasTaken || ctx.Err() != nil {
 			return vmid, err

@@ -76,7 +76,7 @@ func (e *edit) cdrom() error {
 	case medium == "":
 		medium = emptyDrive
 	case vmconf.ParseVolume(medium).Storage == "" && medium != "cdrom":
-		return invalid("cdrom.iso", `%q is no volume id such as "local:iso/debian.iso"`, medium)
+		return backends.Errorf(backends.NotFound, "", "", `there is no ISO %q: ids are those of volumes, such as "local:iso/debian.iso"`, medium).At("cdrom.iso")
 	}
 	if slot == "" {
 		if slot = e.freeMediaSlot(cdromSlot); slot == "" {

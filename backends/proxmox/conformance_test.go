@@ -1,7 +1,10 @@
 package proxmox_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -39,10 +42,11 @@ func TestConformance(t *testing.T) {
 				New: func(t *testing.T) backends.Backend {
 					return connect(t, s, proxmox.Defaults{Node: "pve1", Storage: "local"})
 				},
-				Seed:    seed,
-				Faults:  &faults{t, s},
-				Traits:  traits,
-				Timeout: 30 * time.Second,
+				Seed:      seed,
+				BootImage: importGuest,
+				Faults:    &faults{t, s},
+				Traits:    traits,
+				Timeout:   30 * time.Second,
 			})
 		})
 	}
@@ -55,6 +59,31 @@ func traits() (t backendtest.Traits) {
 	t.LinkedTemplates, t.ColdTPM = true, true
 	t.HotMemory.LeastMiB, t.HotMemory.StepMiB = 1024, 512
 	return t
+}
+
+// importGuest imports a disk with a pretended guest.
+func importGuest(t *testing.T, b backends.Backend) string {
+	t.Helper()
+	disk := make([]byte, 1<<20)
+	copy(disk, pvesim.GuestMarker)
+	img, err := b.ImportImage(t.Context(), backends.ImageSpec{Name: "pretended", Kind: "disk"}, rawDisk(disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.DeleteImage(context.WithoutCancel(t.Context()), img.ID); err != nil {
+			t.Errorf("delete the image: %v", err)
+		}
+	})
+	return img.ID
+}
+
+// rawDisk is a source of a raw disk.
+func rawDisk(content []byte) backends.ImageSource {
+	return backends.ImageSource{Open: func(context.Context) (*backends.Content, error) {
+		size := int64(len(content))
+		return &backends.Content{Reader: io.NopCloser(bytes.NewReader(content)), Format: "raw", Size: size, VirtualSize: size}, nil
+	}}
 }
 
 // addStorage gives a simulated cluster one more storage.

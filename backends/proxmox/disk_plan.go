@@ -100,7 +100,7 @@ func (e *edit) addDisk(key string, want backends.Disk, path backends.Path) error
 			return invalid(path.Attr("size_gib"), "a volume has a size of its own")
 		}
 		if v := vmconf.ParseVolume(volume); v.Storage == "" {
-			return invalid(path.Attr("volume"), `%q is no volume id such as "local-lvm:vm-9000-disk-0"`, volume)
+			return backends.Errorf(backends.NotFound, "", "", `there is no disk %q: ids are those of volumes, such as "local-lvm:vm-9000-disk-0"`, volume).At(path.Attr("volume"))
 		}
 		drive = vmconf.NewDrive(volume)
 	} else if drive, err = e.newDisk(key, slot, want, path); err != nil {

@@ -81,8 +81,23 @@ func (m *machine) kept() map[string]string {
 	return kept
 }
 
-// admitVolumes refuses disks with a life of their own that another VM has, or that do not exist. have is nil for a new VM.
+// admitVolumes refuses disks with a life of their own that another VM has, or that do not exist, and media that do not: Proxmox VE would notice
+// these when the VM starts. have is nil for a new VM.
 func (b *Backend) admitVolumes(ctx context.Context, node string, vmid int64, have *hardware, p *plan) error {
+	for slot, blame := range p.Blame {
+		medium := p.Set.Drive(slot).Volume()
+		if blame != "cdrom.iso" || !isVolume(medium) {
+			continue
+		}
+		l, err := b.locate(ctx, medium)
+		if err != nil {
+			return at(err, blame)
+		}
+		if !l.shared && l.node != node {
+			return backends.Errorf(backends.Precondition, "", "", "the ISO %q is at the node %q, and the VM at %q", medium, l.node, node).At(blame).
+				Advise("Import it to a storage that the nodes share, or that the VM's has.")
+		}
+	}
 	for key, d := range p.Mark.Disks {
 		if !d.External || have != nil && have.Mark != nil && have.Mark.Disks[key].External && have.Mark.Disks[key].Volume == d.Volume {
 			continue

@@ -22,6 +22,9 @@ var (
 	ErrDigest = errors.New("the configuration was changed by somebody else")
 	// ErrTaken: the VMID belongs to a VM or container already. Its code is Conflict; take another one.
 	ErrTaken = errors.New("the VMID is taken")
+	// ErrLeftover: an earlier VM of the VMID has left its cloud-init drive's volume, whose name is always the same. Its code is
+	// Conflict; take another VMID.
+	ErrLeftover = errors.New("an earlier VM has left a volume")
 )
 
 // Refusal is an answer of Proxmox VE that is no success.

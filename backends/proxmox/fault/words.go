@@ -65,6 +65,9 @@ var locks = []word{
 var taken = []word{
 	say(`\b(VM|CT) \d+ already exists|unable to create (VM|CT) \d+: config file already exists`, verdict{code: backends.Conflict, kind: "VM", is: ErrTaken}),
 	say(`qemu-server/\d+\.conf\S* - File exists`, verdict{code: backends.Conflict, kind: "VM", is: ErrTaken}),
+	say(`vm-\d+-cloudinit.* already exists`, verdict{
+		code: backends.Conflict, is: ErrLeftover, remedy: "An earlier VM of the VMID has left this volume. Remove it: pvesm free STORAGE:VOLUME",
+	}),
 	say(`already (exists|defined|used)\b|refusing to override existing|is already in use for VM`, verdict{code: backends.Conflict}),
 	say(`storage ID '.*' already`, verdict{code: backends.Conflict}),
 }
