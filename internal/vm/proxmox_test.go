@@ -66,7 +66,7 @@ func liveOnProxmox(t *testing.T, s *acctest.Proxmox) {
 	}
 	hw := s.Hardware("web")
 	for key, want := range map[string]string{
-		"cores": "2", "bios": "ovmf", "onboot": "1", "tablet": "0", "scsi0": "cache=writeback", "virtio0": "local-lvm:", "net1": "tag=30", "net0": "bridge=vmbr0",
+		"cores": "8", "vcpus": "2", "bios": "ovmf", "onboot": "1", "tablet": "0", "scsi0": "cache=writeback", "virtio0": "local-lvm:", "net1": "tag=30", "net0": "bridge=vmbr0",
 		"ipconfig0": "10.10.0.55/24", "watchdog": "i6300esb", "rng0": "urandom", "tpmstate0": "v2.0", "efidisk0": "local", "tags": "blue;production",
 	} {
 		if !strings.Contains(hw[key], want) {
