@@ -44,8 +44,12 @@ func hostDevices(t *testing.T, e *Env) {
 			e.ApplyAsPlanned(t, id, &spec)
 		})
 	}
+	nothing := backends.HostDevice{PCI: "0000:fe:1f.7"}
+	if e.Seed.HostDevices[0].Mapping != "" { // that is how devices are named there
+		nothing = backends.HostDevice{Mapping: "no-such-device"}
+	}
 	missing := e.With(func(s *backends.VMSpec) {
-		s.HostDevices = map[string]backends.HostDevice{"device": {PCI: "0000:fe:1f.7"}}
+		s.HostDevices = map[string]backends.HostDevice{"device": nothing}
 	})
 	wantPath(t, e.refuseCreate(t, missing, backends.NotFound), `host_devices["device"]`)
 }

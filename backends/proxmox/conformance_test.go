@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 				Network: "vmbr0", SecondNetwork: "vmbr1", VLANNetwork: "vmbr2", BridgeNetwork: "vmbr1",
 				StaticIPv4: "10.10.0.77/24", StaticGateway: "10.10.0.1",
 				Storage: "local", SecondStorage: "local-lvm", Host: "pve1",
-				MissingVM: "999999",
+				HostDevices: mapped(t, s, o.Nodes), MissingVM: "999999",
 			}
 			if len(o.Nodes) > 1 {
 				seed.SecondHost = "pve2"
@@ -59,6 +59,22 @@ func traits() (t backendtest.Traits) {
 	t.LinkedTemplates, t.ColdTPM = true, true
 	t.HotMemory.LeastMiB, t.HotMemory.StepMiB = 1024, 512
 	return t
+}
+
+// mapped are devices that all nodes have, by mappings that are made for them.
+func mapped(t *testing.T, s *pvesim.Server, nodes []string) []backends.HostDevice {
+	t.Helper()
+	hands := newHands(t, s)
+	for kind, device := range map[string]string{"pci": "path=0000:65:00.0,id=10de:1eb8", "usb": "path=1-2,id=0951:1666"} {
+		var at []string
+		for _, n := range nodes {
+			at = append(at, "node="+n+","+device)
+		}
+		if err := hands.Post(t.Context(), "/cluster/mapping/"+kind, map[string]any{"id": "conformance-" + kind, "map": at}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []backends.HostDevice{{Mapping: "conformance-pci"}, {Mapping: "conformance-usb"}}
 }
 
 // importGuest imports a disk with a pretended guest.
