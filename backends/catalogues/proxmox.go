@@ -94,7 +94,7 @@ var proxmoxSupport = map[b.Feature]b.Support{
 	b.FeatureImageDownload:   full("The node itself fetches what has a URL that it can reach."),
 	b.FeatureContentLibrary:  no("Proxmox VE has no content libraries. Images lie on storages, templates are VMs."),
 	b.FeatureImageConversion: full("By the node, when a disk is made of the image."),
-	b.FeatureImageCaching:    full("A file that is there with the same content is not transferred again."),
+	b.FeatureImageCaching:    full("Content that is there already is not transferred again: the node copies the image."),
 
 	b.FeatureCloudInit:          full("By Proxmox VE's own drive where it can express what is asked for, else from a NoCloud ISO that is uploaded. " + pretendedGuest),
 	b.FeatureGuestTools:         full("The QEMU guest agent. " + pretendedGuest),
