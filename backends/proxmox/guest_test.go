@@ -303,3 +303,22 @@ func TestTasks(t *testing.T) {
 		t.Errorf("a container's task is that of VM %q", got.VM)
 	}
 }
+
+// A guest that ignores what it is asked for is stopped at once afterwards: what waits for it does not stand in the way.
+func TestPower_ignoredShutdown(t *testing.T) {
+	for _, asked := range []backends.PowerAction{backends.Shutdown, backends.Reboot} {
+		r := newRig(t, pvesim.Options{})
+		id, g := r.guest("web", nil)
+		g.RefuseShutdown(true)
+		if err := r.SetPower(t.Context(), id, asked); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := r.SetPower(t.Context(), id, backends.PowerOff); err != nil {
+			t.Errorf("%s, then stop: %v", asked, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s, then stop: it took %s", asked, took)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package proxmox
 
 import (
 	"context"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -141,9 +143,27 @@ func (b *Backend) transit(ctx context.Context, id backends.ID, s situation, t tr
 			var upid pve.Text
 			return b.conn.Post(ctx, path, t.form, &upid)
 		}
+		if t.call == "stop" {
+			b.overrule(ctx, node, vmid)
+		}
 		_, err := b.conn.Task(ctx, t.call, backends.VMObject(s.name()), "POST", path, t.form)
 		return err
 	})
+}
+
+// overrule ends the tasks that wait for a VM's guest to do as it was asked: they hold the lock of the VM for as long. Those of others that the
+// account may not end stay, and so does what cannot be asked for: the stop then says what is in its way. Proxmox VE has a parameter for that, which
+// older versions do not take and which leaves reboots alone.
+func (b *Backend) overrule(ctx context.Context, node string, vmid int64) {
+	rows, err := b.taskRows(ctx, []string{node}, url.Values{"source": {"active"}, "vmid": {strconv.FormatInt(vmid, 10)}})
+	if err != nil {
+		return
+	}
+	for _, r := range rows {
+		if r.Type == "qmshutdown" || r.Type == "qmreboot" {
+			_ = b.conn.Delete(ctx, pve.Path("nodes", node, "tasks", string(r.UPID)), nil, nil)
+		}
+	}
 }
 
 // The bounds of the pauses between looks at a VM that is waited for, and how long a VM may take to show a state after its
