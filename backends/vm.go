@@ -53,6 +53,8 @@ type VMFilter struct {
 	Tags  []string // all of them
 	Power PowerState
 	Host  string
+	// Light: Owned need not be told where that costs a call for each VM.
+	Light bool
 }
 
 // VMSummary is what ListVMs says of a VM.

@@ -25,7 +25,7 @@ func Proxmox() b.Catalogue {
 }
 
 // proxmoxLacks are the attributes of claimed features that Proxmox VE cannot have.
-var proxmoxLacks = map[string]string{
+var proxmoxLacks = map[string]string{ //nolint:gosec // of passwords it says only that there are none
 	"cpu.reservation_mhz":         "KVM reserves no processor time. Use cpu.shares, which weighs VMs against each other.",
 	"memory.limit_mib":            "A VM never takes more memory than memory.size_mib.",
 	"console.address":             "A VM's console is reached through Proxmox VE's own proxy with a ticket.",

@@ -139,7 +139,7 @@ func Get(ctx context.Context, b backends.Backend, id backends.ID, aspects backen
 // Conflict that lists the ids where there are several.
 func Find(ctx context.Context, b backends.Backend, name string) (backends.ID, error) {
 	object := backends.VMObject(name)
-	all, err := b.ListVMs(ctx, backends.VMFilter{Names: []string{name}})
+	all, err := b.ListVMs(ctx, backends.VMFilter{Names: []string{name}, Light: true})
 	if err != nil {
 		return "", backends.Wrap(err, "find", object)
 	}

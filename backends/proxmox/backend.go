@@ -13,6 +13,7 @@ package proxmox
 
 import (
 	"context"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
@@ -23,6 +24,9 @@ import (
 type Config struct {
 	pve.Config
 	Defaults
+	// ListingAge is how old the lists of VMs, nodes and storages may be that reads share, where nothing was written here meanwhile;
+	// 0 shares them among simultaneous reads only. A configuration is always read anew.
+	ListingAge time.Duration
 }
 
 // Defaults are for what a VM or an image does not name.
@@ -82,7 +86,7 @@ func open(ctx context.Context, cfg Config) (*Backend, error) {
 		Unimplemented: backends.Unimplemented{Kind: backends.Proxmox},
 		cfg:           cfg,
 		conn:          conn,
-		estate:        newEstate(ctx, conn),
+		estate:        newEstate(ctx, conn, cfg.ListingAge),
 	}, nil
 }
 

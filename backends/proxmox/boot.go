@@ -57,7 +57,7 @@ func (e *edit) boot() error {
 }
 
 // naturalBoot is the order of boot of which nobody said anything.
-func naturalBoot(h *hardware, disks, nics map[string]string) []string {
+func naturalBoot(h *hardware, disks, _ map[string]string) []string {
 	var order []string
 	if slot := disks[rootKey]; slot != "" {
 		order = append(order, slot)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
@@ -24,12 +25,21 @@ type estate struct {
 	work   sync.WaitGroup // what nobody may wait for any more
 
 	mu     sync.Mutex
-	writes int              // counts what was changed: a listing that began before a write does not serve who asks after it
-	nodes  map[int64]string // where VMs were seen last
+	writes int                // counts what was changed: a listing that began before a write does not serve who asks after it
+	nodes  map[int64]string   // where VMs were seen last
+	age    time.Duration      // that a listing serves for, if nothing is written here
+	kept   map[string]listing // by name
 }
 
-func newEstate(ctx context.Context, conn *pve.Client) *estate {
-	e := &estate{conn: conn}
+// listing is one that was made not long ago.
+type listing struct {
+	key   string // its name with the writes before it
+	began time.Time
+	value any
+}
+
+func newEstate(ctx context.Context, conn *pve.Client, age time.Duration) *estate {
+	e := &estate{conn: conn, age: age, kept: map[string]listing{}}
 	e.base, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	return e
 }
@@ -67,22 +77,33 @@ func (e *estate) changed() {
 	e.writes++
 }
 
-// shared runs f once for all who ask the same at the same time, without a write between.
+// shared runs f once for all who ask the same at the same time, or not long after, without a write between.
 func shared[T any](ctx context.Context, e *estate, name string, f func(context.Context) (T, error)) (T, error) {
 	e.mu.Lock()
 	key := name + strconv.Itoa(e.writes)
+	last := e.kept[name]
 	e.mu.Unlock()
+	if value, ok := last.value.(T); ok && last.key == key && time.Since(last.began) < e.age {
+		return value, nil
+	}
 	var none T
 	// Who asked first may give up before the others do.
 	e.work.Add(1)
 	defer e.work.Done()
-	answer := e.flight.DoChan(key, func() (any, error) {
+	answer := e.flight.DoChan(key, func() (any, error) { //nolint:contextcheck // it outlives who asked first
 		e.work.Add(1)
 		defer e.work.Done()
 		longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
-		defer context.AfterFunc(e.base, cancel)()
-		return f(longer)
+		defer context.AfterFunc(e.base, cancel)() //nolint:contextcheck // it ends with the connection
+		began := time.Now()
+		value, err := f(longer)
+		if err == nil {
+			e.mu.Lock()
+			e.kept[name] = listing{key, began, value}
+			e.mu.Unlock()
+		}
+		return value, err
 	})
 	select {
 	case got := <-answer:

@@ -58,13 +58,15 @@ func TestCreateRefused(t *testing.T) {
 	}{
 		"bridge": {
 			func(s *backends.VMSpec) { s.Networks = map[string]backends.NIC{"lan": {Network: new("vmbr9")}} },
-			backends.NotFound, `networks["lan"].network`, []string{`"vmbr9"`, `"vmbr0"`},
+			backends.NotFound, `networks["lan"].network`,
+			[]string{`"vmbr9"`, `"vmbr0"`},
 		},
 		"storage": {
 			func(s *backends.VMSpec) {
 				s.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("nowhere")}
 			},
-			backends.NotFound, `disks["root"].storage`, []string{"nowhere", "local-lvm"},
+			backends.NotFound, `disks["root"].storage`,
+			[]string{"nowhere", "local-lvm"},
 		},
 		"node": {
 			func(s *backends.VMSpec) { s.Placement.Host = new("pve7") }, backends.NotFound, "placement.host", []string{`"pve7"`, `"pve1"`},

@@ -39,8 +39,10 @@ func (b *Backend) listVMs(ctx context.Context, filter backends.VMFilter) ([]back
 		}
 		list = append(list, s)
 	}
-	if err := b.owned(ctx, list); err != nil {
-		return nil, err
+	if !filter.Light {
+		if err := b.owned(ctx, list); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(list, func(x, y backends.VMSummary) int {
 		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(string(x.ID), string(y.ID)))

@@ -147,7 +147,8 @@ func (b *Backend) canMove(ctx context.Context, m *machine, node, storage string)
 	if err != nil {
 		return mo, err
 	}
-	for _, slot := range media {
+	if len(media) > 0 {
+		slot := media[0]
 		d := m.Config.Drive(slot)
 		if isSeed(d.Volume()) {
 			return mo, backends.Errorf(backends.Precondition, "", "", "its cloud-init seed %s in drive %s lies on storage %q, which only the node %q has", d.Volume(), slot, d.Storage(), m.node).

@@ -29,8 +29,9 @@ func (b *Backend) owned(ctx context.Context, list []backends.VMSummary) error {
 				switch backends.CodeOf(err) {
 				case backends.NotFound, backends.Transient, backends.Auth:
 					return nil
+				default:
+					return err
 				}
-				return err
 			}
 			m, _, err := readMark(c["description"], vmid)
 			s.Owned = err == nil && m != nil && !m.Adopted

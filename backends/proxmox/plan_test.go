@@ -32,8 +32,10 @@ func TestCreate(t *testing.T) {
 			},
 			resize: []resize{{Slot: "scsi0", Bytes: 4 << 30, Path: `disks["root"].size_gib`}},
 		},
-		"image of that size": {edit: func(*backends.VMSpec) {}, image: "local:import/a.raw", bytes: 4 << 30,
-			want: vmconf.Config{"scsi0": "local:0,format=qcow2,import-from=local:import/a.raw"}},
+		"image of that size": {
+			edit: func(*backends.VMSpec) {}, image: "local:import/a.raw", bytes: 4 << 30,
+			want: vmconf.Config{"scsi0": "local:0,format=qcow2,import-from=local:import/a.raw"},
+		},
 		"hot add": {
 			edit: func(s *backends.VMSpec) {
 				s.CPU = backends.CPU{Cores: new(int64(2)), Sockets: new(int64(2)), MaxCores: new(int64(4)), LimitMHz: new(int64(3000)), Model: new("host-passthrough")}

@@ -131,7 +131,7 @@ func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, act
 		}
 		return err
 	}
-	return b.reach(ctx, id, want, s.HA.Managed == true)
+	return b.reach(ctx, id, want, bool(s.HA.Managed))
 }
 
 // transit asks for a transition and waits for its task, other than for what the guest decides.
@@ -203,6 +203,7 @@ func (b *Backend) await(ctx context.Context, id backends.ID, want backends.Power
 		switch {
 		case err == nil:
 			if last = s.power(); last == want {
+				b.estate.changed() // by the guest, perhaps: what was listed is old
 				return last, nil
 			}
 			if s.HA.Managed && s.HA.State == "error" {

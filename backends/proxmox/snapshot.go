@@ -236,8 +236,9 @@ func (b *Backend) agentAnswers(ctx context.Context, m *machine) error {
 		return nil
 	case backends.Auth, backends.Canceled:
 		return err
+	default:
+		return not("the guest agent, which has to quiesce the file systems, does not answer")
 	}
-	return not("the guest agent, which has to quiesce the file systems, does not answer")
 }
 
 // snapshotRow is a snapshot as Proxmox VE lists it; the one named "current" is the present.

@@ -106,7 +106,7 @@ func (b *Backend) DescribeSnapshot(ctx context.Context, id backends.ID, snapshot
 
 // DeleteSnapshot removes one snapshot, with its descendants if children: Proxmox VE removes one at a time, so the youngest go first.
 func (b *Backend) DeleteSnapshot(ctx context.Context, id backends.ID, snapshot string, children bool) error {
-	return b.onSnapshot(ctx, id, snapshot, "delete", func(m *machine, l snapshotList, s *snapshotRow) error {
+	return b.onSnapshot(ctx, id, snapshot, "delete", func(m *machine, l snapshotList, _ *snapshotRow) error {
 		names := []string{snapshot}
 		if children {
 			names = l.below(snapshot)

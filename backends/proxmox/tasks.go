@@ -44,8 +44,9 @@ func (b *Backend) tasks(ctx context.Context, filter backends.TaskFilter) ([]back
 	}
 	query := url.Values{"source": {"all"}, "limit": {strconv.Itoa(limit)}}
 	if filter.VM != "" {
-		if vmid, err := vmidOf(filter.VM); err != nil || vmid < firstID || vmid > lastID {
-			return []backends.Task{}, nil // nothing was ever done to such a VM
+		// What is no id that a VM can have is 0: nothing was ever done to such a VM.
+		if vmid, _ := vmidOf(filter.VM); vmid < firstID || vmid > lastID {
+			return []backends.Task{}, nil
 		}
 		query.Set("vmid", string(filter.VM))
 	}

@@ -31,7 +31,6 @@ type located struct {
 	node   string
 	shared bool // every node of the storage has it
 	kind   string
-	path   string
 }
 
 // nodesOf are those whose VMs can use the volume; nil is all.

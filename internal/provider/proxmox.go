@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
@@ -50,6 +51,7 @@ func (m *proxmoxModel) config(r *resolver) proxmox.Config {
 			CACertificate: r.text(m.CACertificate, "PROXMOX_VE_CA_CERTIFICATE"),
 			Fingerprint:   r.text(m.Fingerprint, "PROXMOX_VE_FINGERPRINT"),
 		},
+		ListingAge: 2 * time.Second, // reads of one refresh come in groups
 		Defaults: proxmox.Defaults{
 			Node:         r.text(m.Node, "PROXMOX_VE_NODE"),
 			Storage:      r.text(m.Storage, "PROXMOX_VE_STORAGE"),

@@ -79,7 +79,8 @@ func TestProxmox_mistakes(t *testing.T) {
 		"two logins, by env": {
 			func(m *proxmoxModel) { m.APIToken = nil },
 			map[string]string{"PROXMOX_VE_API_TOKEN": token, "PROXMOX_VE_USERNAME": "root@pam", "PROXMOX_VE_PASSWORD": "p"},
-			"api_token", []string{"PROXMOX_VE_API_TOKEN", "PROXMOX_VE_USERNAME"},
+			"api_token",
+			[]string{"PROXMOX_VE_API_TOKEN", "PROXMOX_VE_USERNAME"},
 		},
 		"insecure, fingerprint": {func(m *proxmoxModel) { m.Insecure, m.Fingerprint = ptr(true), ptr("ab") }, nil, "fingerprint", []string{"proxmox.insecure", "PROXMOX_VE_INSECURE", "PROXMOX_VE_FINGERPRINT"}},
 		"insecure, CA":          {func(m *proxmoxModel) { m.CACertificate = ptr("pem") }, map[string]string{"PROXMOX_VE_INSECURE": "1"}, "ca_certificate", []string{"proxmox.ca_certificate"}},

@@ -133,7 +133,7 @@ func (v *Inventory) Stranger(ctx context.Context, name string) (vm backends.VMSu
 
 func (v *Inventory) list(ctx context.Context) ([]backends.VMSummary, bool) {
 	return ask(ctx, v, &v.vms, func(b backends.Backend, ctx context.Context) ([]backends.VMSummary, error) {
-		return b.ListVMs(ctx, backends.VMFilter{})
+		return b.ListVMs(ctx, backends.VMFilter{Light: true})
 	})
 }
 
