@@ -98,7 +98,9 @@ func TestOtherTexts(t *testing.T) {
 		"invalid server response: '404 Not Found'":                                             backends.Invalid,
 		"cfs-lock 'file-user_cfg' error: got lock request timeout":                             backends.Locked,
 		"error during cfs-locked 'storage-local-lvm' operation: got lock request timeout":      backends.Locked,
-		"can't a" + "quire lock '/run/lock/lvm/V_pve' - Resource temporarily unavailable":      backends.Locked,
+
+		"can't a" + "quire lock '/run/lock/lvm/V_pve' - Resource temporarily unavailable": backends.Locked,
+
 		"CT is locked (backup)":                                               backends.Locked,
 		"can't remove VM 100 - protection mode enabled":                       backends.Precondition,
 		"you can't start a vm if it's a template":                             backends.Precondition,
