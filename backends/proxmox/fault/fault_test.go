@@ -47,6 +47,9 @@ func records(t *testing.T) []recorded {
 	return all
 }
 
+// lvmLock is spelled as lvm2 spells it.
+const lvmLock = "can't a" + "quire lock '/run/lock/lvm/V_pve' - Resource temporarily unavailable"
+
 func TestRecordedRefusals(t *testing.T) {
 	for _, r := range records(t) {
 		err := Wrap(r.err(), "", "")
@@ -98,21 +101,19 @@ func TestOtherTexts(t *testing.T) {
 		"invalid server response: '404 Not Found'":                                             backends.Invalid,
 		"cfs-lock 'file-user_cfg' error: got lock request timeout":                             backends.Locked,
 		"error during cfs-locked 'storage-local-lvm' operation: got lock request timeout":      backends.Locked,
-
-		"can't a" + "quire lock '/run/lock/lvm/V_pve' - Resource temporarily unavailable": backends.Locked,
-
-		"CT is locked (backup)":                                               backends.Locked,
-		"can't remove VM 100 - protection mode enabled":                       backends.Precondition,
-		"you can't start a vm if it's a template":                             backends.Precondition,
-		"can't migrate running VM without --online":                           backends.Precondition,
-		"can't migrate VM which uses local devices: hostpci0":                 backends.Precondition,
-		"storage 'nfs' is not online":                                         backends.Precondition,
-		"storage 'local-lvm' is not available on node 'pve2'":                 backends.Precondition,
-		"storage 'local' does not support content-type 'images'":              backends.Precondition,
-		"VM 100 qmp command 'block_resize' failed - Cannot grow device files": backends.Precondition,
-		"VM 100 qmp command 'guest-ping' failed - got timeout":                backends.Timeout,
-		"unable to create VM 100: VM 100 already exists on node 'pve1'":       backends.Conflict,
-		"CT 100 already exists on node 'pve1'":                                backends.Conflict,
+		lvmLock:                 backends.Locked,
+		"CT is locked (backup)": backends.Locked,
+		"can't remove VM 100 - protection mode enabled":                                                                            backends.Precondition,
+		"you can't start a vm if it's a template":                                                                                  backends.Precondition,
+		"can't migrate running VM without --online":                                                                                backends.Precondition,
+		"can't migrate VM which uses local devices: hostpci0":                                                                      backends.Precondition,
+		"storage 'nfs' is not online":                                                                                              backends.Precondition,
+		"storage 'local-lvm' is not available on node 'pve2'":                                                                      backends.Precondition,
+		"storage 'local' does not support content-type 'images'":                                                                   backends.Precondition,
+		"VM 100 qmp command 'block_resize' failed - Cannot grow device files":                                                      backends.Precondition,
+		"VM 100 qmp command 'guest-ping' failed - got timeout":                                                                     backends.Timeout,
+		"unable to create VM 100: VM 100 already exists on node 'pve1'":                                                            backends.Conflict,
+		"CT 100 already exists on node 'pve1'":                                                                                     backends.Conflict,
 		"lvcreate 'pve/vm-100-disk-0' error:   Volume group \"pve\" has insufficient free space (0 extents): 256 required.":        backends.Exhausted,
 		"lvcreate 'pve/vm-100-disk-0' error:   Cannot create new thin volume, free space in thin pool pve/data reached threshold.": backends.Exhausted,
 		"zfs error: cannot create 'rpool/data/vm-100-disk-0': out of space":                                                        backends.Exhausted,
