@@ -109,7 +109,8 @@ func screen(kind string) bool { return kind == "vnc" || kind == "spice" }
 func consolePassword(t *testing.T, e *Env) {
 	i := slices.IndexFunc(e.consoleTypes(), screen)
 	if i < 0 || !e.has("console.password_wo_version") {
-		t.Skip("no type of console takes a password")
+		t.Log("no type of console takes a password")
+		return
 	}
 	kind := e.consoleTypes()[i]
 	with := func(password string, version int64) func(*backends.VMSpec) {

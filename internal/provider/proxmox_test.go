@@ -3,6 +3,7 @@ package provider
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -27,8 +28,9 @@ func TestProxmox_settings(t *testing.T) {
 		"PROXMOX_VE_IMAGE_STORAGE": "i", "PROXMOX_VE_BRIDGE": "b", "PROXMOX_VE_POOL": "o", "PROXMOX_VE_VM_ID_RANGE": "200-299",
 	}
 	want := proxmox.Config{
-		Config:   pve.Config{Endpoints: []string{"pve1", "https://pve2:8006/"}, Username: "root@pam", Password: "p", OTP: "o", CACertificate: "pem", Fingerprint: "ab"},
-		Defaults: proxmox.Defaults{Node: "n", Storage: "s", ImageStorage: "i", Bridge: "b", Pool: "o", FirstID: 200, LastID: 299},
+		Config:     pve.Config{Endpoints: []string{"pve1", "https://pve2:8006/"}, Username: "root@pam", Password: "p", OTP: "o", CACertificate: "pem", Fingerprint: "ab"},
+		Defaults:   proxmox.Defaults{Node: "n", Storage: "s", ImageStorage: "i", Bridge: "b", Pool: "o", FirstID: 200, LastID: 299},
+		ListingAge: 2 * time.Second,
 	}
 	look := func(name string) string { return all[name] }
 	r := &resolver{env: look}
