@@ -14,8 +14,8 @@ import (
 func TestAccVM_proxmox(t *testing.T) {
 	t.Parallel()
 	for _, o := range []pvesim.Options{
-		{Version: 8, Nodes: []string{"pve1"}, Guests: true},
-		{Version: 9, Nodes: []string{"pve1", "pve2", "pve3"}, Guests: true},
+		{Version: 8, Nodes: []string{"pve1", "pve2", "pve3"}, Guests: true},
+		{Version: 9, Nodes: []string{"pve1"}, Guests: true},
 	} {
 		t.Run(fmt.Sprintf("%d nodes of version %d", len(o.Nodes), o.Version), func(t *testing.T) {
 			t.Parallel()
