@@ -39,6 +39,8 @@ func (b *Backend) clone(ctx context.Context, spec *backends.VMSpec, as cloneAs) 
 			return "", err
 		}
 		unpin = b.links.pin(as.source)
+	} else if _, err := b.links.thaws.wait(ctx, as.source); err != nil {
+		return "", err
 	}
 	defer unlock()
 	defer unpin()

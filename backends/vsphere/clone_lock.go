@@ -20,6 +20,7 @@ type links struct {
 	made map[types.ManagedObjectReference]time.Time
 
 	sharers sharers
+	thaws   thaws
 }
 
 // lock keeps others from making and removing what linked clones of a VM share.

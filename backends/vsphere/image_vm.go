@@ -19,8 +19,35 @@ import (
 // imagePaths are what an image is described by.
 var imagePaths = []string{"name", "parent", "config.template", "config.instanceUuid", "config.extraConfig", "config.hardware.device", "summary.storage"}
 
-// imageVM reads a template. What is none, and one that is not complete, is a NotFound.
+// imageVM reads a template. What is none, and one that is not complete, is a NotFound. One that is a VM for a moment, as the first
+// linked clone of a template makes it, is waited for.
 func (b *Backend) imageVM(ctx context.Context, id backends.ID) (*machine, error) {
+	bounded, cancel := context.WithTimeout(ctx, thawTime)
+	defer cancel()
+	for {
+		times, err := b.links.thaws.wait(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		var m *machine
+		err = whileLocked(bounded, func() error {
+			m, err = b.imageOnce(ctx, id)
+			return err
+		})
+		switch again, _ := b.links.thaws.wait(ctx, id); {
+		case err == nil:
+			return m, nil
+		case again != times:
+		case ctx.Err() == nil && isStale(err) && m != nil:
+			return nil, noTemplate(m.Name)
+		default:
+			return nil, err
+		}
+	}
+}
+
+// imageOnce reads a template; an image of ours that is a VM at this moment is Locked.
+func (b *Backend) imageOnce(ctx context.Context, id backends.ID) (*machine, error) {
 	got, err := b.machines(ctx, []backends.ID{id}, imagePaths)
 	if err != nil {
 		return nil, err
@@ -31,25 +58,48 @@ func (b *Backend) imageVM(ctx context.Context, id backends.ID) (*machine, error)
 		return nil, backends.Errorf(backends.NotFound, "", "", "there is no image with this id: ids are those of templates, and datastore paths")
 	case r.err != nil:
 		return nil, r.err
-	case !r.machine.isImage():
-		return nil, backends.Errorf(backends.NotFound, "", "", "there is no image with this id: the VM %q is no template", r.machine.Name)
+	case r.machine.isImage():
+		return r.machine, nil
+	case r.machine.Config != nil && r.machine.mark != nil && r.machine.mark.Image != "" && !r.machine.mark.Partial:
+		return r.machine, backends.Errorf(backends.Locked, "", "", "the image is a VM for a moment")
 	}
-	return r.machine, nil
+	return nil, noTemplate(r.machine.Name)
+}
+
+func noTemplate(name string) error {
+	return backends.Errorf(backends.NotFound, "", "", "there is no image with this id: the VM %q is no template", name)
 }
 
 // imageVMs reads all templates, in one bulk read.
 func (b *Backend) imageVMs(ctx context.Context) ([]*machine, error) {
-	all, err := b.everyVM(ctx, imagePaths)
+	all, err := b.withImages(ctx)
 	if err != nil {
 		return nil, fault.Wrap(err, "list images", "")
 	}
-	var ms []*machine
-	for _, m := range all {
-		if m.isImage() {
-			ms = append(ms, m)
+	return slices.DeleteFunc(all, func(m *machine) bool { return !m.isImage() }), nil
+}
+
+// withImages reads all VMs as images are described. Templates that were VMs for the moment of the bulk read are read once more.
+func (b *Backend) withImages(ctx context.Context) ([]*machine, error) {
+	before := b.links.thaws.seen()
+	all, err := b.everyVM(ctx, imagePaths)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range all {
+		if m.isImage() || !b.links.thaws.since(m.id(), before) {
+			continue
+		}
+		again, err := b.imageVM(ctx, m.id())
+		switch backends.CodeOf(err) {
+		case backends.NotFound:
+		case "":
+			all[i] = again
+		default:
+			return nil, err
 		}
 	}
-	return ms, nil
+	return all, nil
 }
 
 // isImage reports whether the VM is a template that is complete.
@@ -122,7 +172,7 @@ func capacityOf(d *types.VirtualDisk) int64 {
 
 // template makes an image that is a template, unless there is one with the same content.
 func (a *arrival) template(ctx context.Context) (backends.Image, error) {
-	all, err := a.everyVM(ctx, imagePaths)
+	all, err := a.withImages(ctx)
 	if err != nil {
 		return backends.Image{}, fault.Wrap(err, "look for the image", "")
 	}

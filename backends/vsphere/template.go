@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -14,9 +13,6 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/inventory"
 )
-
-// freezeTime bounds the way back to a template when the caller's time is over.
-const freezeTime = 30 * time.Second
 
 // markTemplate makes a stopped VM a template.
 func (b *Backend) markTemplate(ctx context.Context, m *machine) error {
@@ -37,20 +33,6 @@ func (b *Backend) markMachine(ctx context.Context, m *machine) error {
 	pool := object.NewResourcePool(b.conn.VIM(), place.Pool.Ref)
 	err = b.vm(m.id()).MarkAsVirtualMachine(ctx, *pool, object.NewHostSystem(b.conn.VIM(), *m.Runtime.Host))
 	return fault.Wrap(err, op, m.object())
-}
-
-// thawed does with a template what only a VM allows, and makes it a template again whatever came of it.
-func (b *Backend) thawed(ctx context.Context, m *machine, do func() error) error {
-	if err := b.markMachine(ctx, m); err != nil {
-		return err
-	}
-	err := do()
-	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), freezeTime)
-	defer cancel()
-	if backErr := b.markTemplate(back, m); err == nil {
-		return backErr
-	}
-	return err
 }
 
 // templateOf finds what VMSpec.Template names: a VM or template by id, by inventory path or by name. Several
