@@ -30,6 +30,30 @@ const (
 	Resume   PowerAction = "resume"   // from suspended or paused
 )
 
+// Settled is the state that the action leads to, "" where the guest decides, or where none changes.
+func (a PowerAction) Settled() PowerState {
+	switch a {
+	case PowerOn, Resume:
+		return Running
+	case PowerOff:
+		return Stopped
+	case Suspend:
+		return Suspended
+	case Pause:
+		return Paused
+	default:
+		return ""
+	}
+}
+
+// Verb is the action as an operation of errors: "shut down".
+func (a PowerAction) Verb() string {
+	if a == Shutdown {
+		return "shut down"
+	}
+	return string(a)
+}
+
 // Aspects selects what GetVMs reads, so that nobody pays for what is not wanted.
 type Aspects uint
 

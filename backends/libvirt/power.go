@@ -13,7 +13,7 @@ import (
 
 // SetPower makes one transition.
 func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.PowerAction) error {
-	op, object := powerVerb(action), backends.VMObject(string(id))
+	op, object := action.Verb(), backends.VMObject(string(id))
 	unlock, err := b.locks.lock(ctx, lockName(id))
 	if err != nil {
 		return backends.Wrap(err, op, object)
@@ -28,7 +28,7 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 	if err != nil && ctx.Err() == nil && (answered(err, rpc.ErrOperationInvalid) || backends.CodeOf(err) == backends.Transient) {
 		// The VM went elsewhere meanwhile, or the connection broke before the answer
 		// came: what counts is the state that it is in now.
-		if now, stateErr := b.power(ctx, dom); stateErr == nil && now == target(action) {
+		if now, stateErr := b.power(ctx, dom); stateErr == nil && now == action.Settled() {
 			return nil
 		}
 	}
@@ -39,33 +39,6 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 		err = &e
 	}
 	return backends.Wrap(err, op, object)
-}
-
-func powerVerb(a backends.PowerAction) string {
-	switch a {
-	case backends.Shutdown:
-		return "shut down"
-	case backends.PowerOff:
-		return "stop"
-	default:
-		return string(a)
-	}
-}
-
-// target is the state that an action leads to, "" where the guest decides.
-func target(a backends.PowerAction) backends.PowerState {
-	switch a {
-	case backends.PowerOn, backends.Resume:
-		return backends.Running
-	case backends.PowerOff:
-		return backends.Stopped
-	case backends.Suspend:
-		return backends.Suspended
-	case backends.Pause:
-		return backends.Paused
-	default:
-		return ""
-	}
 }
 
 func (b *Backend) power(ctx context.Context, dom rpc.Domain) (backends.PowerState, error) {
@@ -85,7 +58,7 @@ func (b *Backend) setPower(ctx context.Context, dom rpc.Domain, action backends.
 	if err != nil {
 		return err
 	}
-	if now == target(action) {
+	if now == action.Settled() {
 		return nil
 	}
 	if now == backends.Stopped && (action == backends.PowerOn || action == backends.Resume) {
@@ -140,7 +113,7 @@ func (b *Backend) setPower(ctx context.Context, dom rpc.Domain, action backends.
 		}
 		return err
 	}
-	if want := target(action); want != "" {
+	if want := action.Settled(); want != "" {
 		return b.confirm(ctx, dom, want)
 	}
 	return nil

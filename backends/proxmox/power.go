@@ -59,37 +59,10 @@ var transitions = map[step]transition{
 	{backends.Running, backends.Reboot}:    {call: "reboot", ask: true},
 }
 
-// settled is the state that an action leads to, "" where the guest decides.
-func settled(a backends.PowerAction) backends.PowerState {
-	switch a {
-	case backends.PowerOn, backends.Resume:
-		return backends.Running
-	case backends.PowerOff:
-		return backends.Stopped
-	case backends.Suspend:
-		return backends.Suspended
-	case backends.Pause:
-		return backends.Paused
-	default:
-		return ""
-	}
-}
-
-func powerVerb(a backends.PowerAction) string {
-	switch a {
-	case backends.Shutdown:
-		return "shut down"
-	case backends.PowerOff:
-		return "stop"
-	default:
-		return string(a)
-	}
-}
-
 // SetPower makes one transition, and looks what came of it: tasks of Proxmox VE succeed where nothing happened, and
 // where high availability has only taken note.
 func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.PowerAction) error {
-	op := powerVerb(action)
+	op := action.Verb()
 	s, err := b.look(ctx, id)
 	if err != nil {
 		return fault.Wrap(err, op, backends.VMObject(string(id)))
@@ -98,7 +71,7 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 }
 
 func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, action backends.PowerAction) error {
-	now, want := s.power(), settled(action)
+	now, want := s.power(), action.Settled()
 	if now == want || now == backends.Stopped && action == backends.Shutdown {
 		return nil
 	}

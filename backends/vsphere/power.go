@@ -38,34 +38,9 @@ var moves = map[move]transition{
 
 var powerOn = transition{task: (*object.VirtualMachine).PowerOn}
 
-// settled is the state that an action leads to, "" where the guest decides.
-func settled(a backends.PowerAction) backends.PowerState {
-	switch a {
-	case backends.PowerOn, backends.Resume:
-		return backends.Running
-	case backends.PowerOff:
-		return backends.Stopped
-	case backends.Suspend:
-		return backends.Suspended
-	default:
-		return ""
-	}
-}
-
-func powerVerb(a backends.PowerAction) string {
-	switch a {
-	case backends.Shutdown:
-		return "shut down"
-	case backends.PowerOff:
-		return "stop"
-	default:
-		return string(a)
-	}
-}
-
 // SetPower makes one transition.
 func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.PowerAction) error {
-	op := powerVerb(action)
+	op := action.Verb()
 	if action == backends.Pause {
 		return backends.Errorf(backends.Unsupported, op, backends.VMObject(string(id)), "vSphere does not pause VMs").
 			Advise("Suspend the VM instead: its memory is then on disk.")
@@ -75,7 +50,7 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 		return err
 	}
 	now := m.power()
-	if now == settled(action) || now == backends.Stopped && action == backends.Shutdown {
+	if now == action.Settled() || now == backends.Stopped && action == backends.Shutdown {
 		return nil
 	}
 	if m.Config != nil && m.Config.Template && action == backends.PowerOn {
@@ -88,9 +63,9 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 	}
 	since := b.started(ctx, m)
 	err = b.move(ctx, m, op, t)
-	if err != nil && ctx.Err() == nil && settled(action) != "" {
+	if err != nil && ctx.Err() == nil && action.Settled() != "" {
 		// Somebody else was quicker, or the answer was lost: what counts is the state it is in now.
-		if now, readErr := b.glance(ctx, id, op); readErr == nil && now.power() == settled(action) {
+		if now, readErr := b.glance(ctx, id, op); readErr == nil && now.power() == action.Settled() {
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/interrupt"
 )
 
 // Intervals between tries to do what a lock forbids. Proxmox VE waits ten seconds for the lock of a configuration by itself.
@@ -26,9 +27,9 @@ func WhileLocked(ctx context.Context, f func() error) error {
 		}
 		if !sleep(ctx, jitter(pause)) {
 			e := *locked
-			e.Code, e.Err = backends.CodeOf(ctx.Err()), &interruption{ctx.Err(), "it stayed locked until the time was over: " + locked.Err.Error()}
+			e.Code, e.Err = backends.CodeOf(ctx.Err()), interrupt.Cause(ctx, "it stayed locked until the time was over: "+locked.Err.Error())
 			if e.Code == backends.Canceled {
-				e.Err = &interruption{ctx.Err(), "interrupted while it was locked: " + locked.Err.Error()}
+				e.Err = interrupt.Cause(ctx, "interrupted while it was locked: "+locked.Err.Error())
 			}
 			return &e
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/certificate"
 )
 
 func TestOpenByToken(t *testing.T) {
@@ -131,7 +132,7 @@ func TestNotProxmox(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	f := newFake(t)
 	digest := sha256.Sum256(f.Certificate().Raw)
-	right, wrong := colons(digest[:]), strings.Repeat("AB:", 31)+"AB"
+	right, wrong := certificate.Colons(digest[:]), strings.Repeat("AB:", 31)+"AB"
 	for _, text := range []string{right, strings.ToLower(right), strings.ReplaceAll(right, ":", ""), wrong + ", " + right, "sha256:" + right} {
 		cfg := f.config()
 		cfg.CACertificate, cfg.Fingerprint = "", text

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/interrupt"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
 )
 
@@ -56,12 +57,12 @@ func (c *Client) Run(ctx context.Context, op, object string, start func(context.
 	if ctx.Err() != nil {
 		return Outcome{}, fault.Wrap(ctx.Err(), op, object)
 	}
-	sending, release := outlive(ctx, farewell)
+	sending, release := interrupt.Outlive(ctx, farewell)
 	upid, err := start(sending)
 	release()
 	if err != nil {
 		if code := backends.CodeOf(err); ctx.Err() != nil && (code == backends.Canceled || code == backends.Timeout) {
-			err = interrupted(ctx, "Proxmox VE did not say in time whether it began; it may have")
+			err = interrupt.Error(ctx, "Proxmox VE did not say in time whether it began; it may have")
 		}
 		return Outcome{}, fault.Wrap(err, op, object)
 	}
@@ -185,13 +186,13 @@ func (w *watch) abort(ctx context.Context, away error) error {
 		ended, err := w.look(grace)
 		switch {
 		case ended && w.o.OK():
-			return interrupted(ctx, "the task had done its work before it could be stopped")
+			return interrupt.Error(ctx, "the task had done its work before it could be stopped")
 		case ended && backends.CodeOf(fault.Wrap(&fault.Failure{Exit: w.o.Exit}, "", "")) == backends.Canceled, ended && w.o.Exit == "unexpected status":
-			return interrupted(ctx, "the task was stopped")
+			return interrupt.Error(ctx, "the task was stopped")
 		case ended:
-			return interrupted(ctx, "the task was stopped: "+w.c.creds.hider(nil)(w.o.Exit))
+			return interrupt.Error(ctx, "the task was stopped: "+w.c.creds.hider(nil)(w.o.Exit))
 		case err != nil && backends.CodeOf(err) == backends.NotFound:
-			return interrupted(ctx, "how the task ended is not known")
+			return interrupt.Error(ctx, "how the task ended is not known")
 		}
 		if refusal != nil || !sleep(grace, pause) {
 			break
@@ -202,11 +203,11 @@ func (w *watch) abort(ctx context.Context, away error) error {
 	}
 	switch {
 	case away != nil:
-		return interrupted(ctx, fmt.Sprintf("node %s, on which the task %s ran, does not answer: %v", w.o.Node, w.o.UPID, away))
+		return interrupt.Error(ctx, fmt.Sprintf("node %s, on which the task %s ran, does not answer: %v", w.o.Node, w.o.UPID, away))
 	case refusal != nil:
-		return interrupted(ctx, fmt.Sprintf("Proxmox VE still works on the task %s, which could not be stopped: %v", w.o.UPID, refusal))
+		return interrupt.Error(ctx, fmt.Sprintf("Proxmox VE still works on the task %s, which could not be stopped: %v", w.o.UPID, refusal))
 	}
-	return interrupted(ctx, fmt.Sprintf("Proxmox VE still works on the task %s, which it was asked to stop", w.o.UPID))
+	return interrupt.Error(ctx, fmt.Sprintf("Proxmox VE still works on the task %s, which it was asked to stop", w.o.UPID))
 }
 
 // logLine is a line of a task's log.

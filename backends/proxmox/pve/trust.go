@@ -13,10 +13,14 @@ import (
 	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/certificate"
 )
 
 // connecting is how long it may take to connect, and again to shake hands.
 const connecting = 10 * time.Second
+
+// terms are how its certificates are spoken of.
+var terms = certificate.Terms{Pin: "fingerprint", Renew: "(pvecm updatecerts --force)", Authority: "(/etc/pve/pve-root-ca.pem of a node)"}
 
 // trust decides which servers are talked to.
 type trust struct {
@@ -97,8 +101,7 @@ func (t *trust) verify(s tls.ConnectionState, addr string) error {
 	case t.pins[digest]:
 		return nil
 	case t.pins != nil:
-		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not the one that fingerprint names", addr).
-			Advise("If the server has a new certificate, set fingerprint = %q after comparing it with the server's own.", colons(digest[:]))
+		return terms.Other(addr, certificate.Colons(digest[:]))
 	case t.insecure:
 		return nil
 	}
@@ -108,33 +111,7 @@ func (t *trust) verify(s tls.ConnectionState, addr string) error {
 		chain.AddCert(c)
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: t.roots, Intermediates: chain}); err != nil {
-		return distrust(err, addr, colons(digest[:]))
+		return terms.Refused(err, addr, certificate.Colons(digest[:]))
 	}
 	return nil
-}
-
-// distrust says why a certificate is not accepted, and how it would be.
-func distrust(err error, addr, fingerprint string) error {
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &name):
-		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is for another name: %w", addr, err).
-			Advise("Use a name in endpoint that the certificate lists, or set fingerprint = %q after comparing it with the server's own.", fingerprint)
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not valid now: %w", addr, err).
-			Advise("Renew the server's certificate (pvecm updatecerts --force), or check the clock of this machine.")
-	}
-	return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not trusted: %w", addr, err).
-		Advise("Give the authority that signed it in ca_certificate (/etc/pve/pve-root-ca.pem of a node), or set fingerprint = %q after comparing it "+
-			"with the server's own. insecure = true trusts whoever answers.", fingerprint)
-}
-
-// colons returns a digest as people compare it.
-func colons(digest []byte) string {
-	pairs := make([]string, len(digest))
-	for i, b := range digest {
-		pairs[i] = fmt.Sprintf("%02X", b)
-	}
-	return strings.Join(pairs, ":")
 }

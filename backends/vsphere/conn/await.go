@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/interrupt"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/vsphere/fault"
 )
 
@@ -26,13 +26,13 @@ func (c *Conn) Await(ctx context.Context, op, object string, start func(context.
 	if ctx.Err() != nil {
 		return nil, fault.Wrap(ctx.Err(), op, object)
 	}
-	sending, release := outlive(ctx, farewell)
+	sending, release := interrupt.Outlive(ctx, farewell)
 	task, err := start(sending)
 	release()
 	if err != nil {
 		if ctx.Err() != nil {
 			if code := fault.Code(err); code == backends.Canceled || code == backends.Timeout {
-				err = interrupted(ctx, "vSphere did not say in time whether it began; it may have")
+				err = interrupt.Error(ctx, "vSphere did not say in time whether it began; it may have")
 			}
 		}
 		return nil, fault.Wrap(err, op, object)
@@ -88,41 +88,14 @@ func (c *Conn) abort(ctx context.Context, task *object.Task, w *watch) (*types.T
 			case !a.info.Cancelled && fault.Code(fault.OfTask(a.info)) != backends.Canceled:
 				text = "the task failed: " + errors.Unwrap(fault.Wrap(fault.OfTask(a.info), "", "")).Error()
 			}
-			return a.info, interrupted(ctx, text)
+			return a.info, interrupt.Error(ctx, text)
 		case <-grace.Done():
 			c.tasks.forget(w)
 			text := fmt.Sprintf("vSphere still works on task %s, which it was asked to cancel", task.Reference().Value)
 			if refusal != nil {
 				text = fmt.Sprintf("vSphere still works on task %s, which cannot be cancelled", task.Reference().Value)
 			}
-			return nil, interrupted(ctx, text)
+			return nil, interrupt.Error(ctx, text)
 		}
-	}
-}
-
-// interruption is the end of a context while something was under way.
-type interruption struct {
-	cause error // the context's
-	text  string
-}
-
-// interrupted is the error of what ended, or could not, because ctx did.
-func interrupted(ctx context.Context, text string) error {
-	return &backends.Error{Code: backends.CodeOf(ctx.Err()), Err: &interruption{ctx.Err(), text}}
-}
-
-func (i *interruption) Error() string { return i.text }
-func (i *interruption) Unwrap() error { return i.cause }
-
-// outlive returns a context with ctx's values that ends a while after it. Release frees what it holds.
-func outlive(ctx context.Context, d time.Duration) (_ context.Context, release func()) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		sleep(longer, d)
-		cancel()
-	})
-	return longer, func() {
-		stop()
-		cancel()
 	}
 }

@@ -18,7 +18,11 @@ import (
 	"github.com/vmware/govmomi/vim25/soap"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/certificate"
 )
+
+// terms are how its certificates are spoken of.
+var terms = certificate.Terms{Pin: "thumbprint"}
 
 // trust decides which servers are talked to.
 type trust struct {
@@ -120,8 +124,7 @@ func (t *trust) verify(s tls.ConnectionState, addr string) error {
 		if bytes.Equal(t.pin, long[:]) || bytes.Equal(t.pin, short[:]) {
 			return nil
 		}
-		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not the one that thumbprint names", addr).
-			Advise("If the server has a new certificate, set thumbprint = %q after comparing it with the server's own.", colons(long[:]))
+		return terms.Other(addr, certificate.Colons(long[:]))
 	}
 	if t.insecure {
 		return nil
@@ -141,31 +144,5 @@ func (t *trust) verify(s tls.ConnectionState, addr string) error {
 			return nil
 		}
 	}
-	return distrust(err, addr, colons(long[:]))
-}
-
-// distrust says why a certificate is not accepted, and how it would be.
-func distrust(err error, addr, thumbprint string) error {
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &name):
-		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is for another name: %w", addr, err).
-			Advise("Use a name in endpoint that the certificate lists, or set thumbprint = %q after comparing it with the server's own.", thumbprint)
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not valid now: %w", addr, err).
-			Advise("Renew the server's certificate, or check the clock of this machine.")
-	}
-	return backends.Errorf(backends.Auth, "", "", "the certificate of %s is not trusted: %w", addr, err).
-		Advise("Give the authority that signed it in ca_certificate, or set thumbprint = %q after comparing it with the server's own. "+
-			"insecure = true trusts whoever answers.", thumbprint)
-}
-
-// colons returns a digest as people compare it.
-func colons(digest []byte) string {
-	pairs := make([]string, len(digest))
-	for i, b := range digest {
-		pairs[i] = fmt.Sprintf("%02X", b)
-	}
-	return strings.Join(pairs, ":")
+	return terms.Refused(err, addr, certificate.Colons(long[:]))
 }
