@@ -48,9 +48,9 @@ var denied = regexp.MustCompile(`^Permission check failed \((/[^,]*), ([A-Za-z.|
 // ofDenial judges a 403: what the account lacks, where, and how it is given.
 func ofDenial(r *Refusal) verdict {
 	text := r.text()
-	who := "the account"
+	who := "the account" // a sentence that began with the name would get a capital
 	if r.Who != "" {
-		who = r.Who
+		who += " " + r.Who
 	}
 	if m := denied.FindStringSubmatch(text); m != nil {
 		return lacks(r.Who, who, m[1], strings.FieldsFunc(m[2], func(c rune) bool { return c == '|' || c == ',' || c == ' ' }))

@@ -133,7 +133,7 @@ func TestSimulatedPrivileges(t *testing.T) {
 	cfg.APIToken = s.AddToken("tester@pve", "tf", true)
 	c := connected(t, cfg)
 	err := c.Get(t.Context(), "/nodes/pve1/qemu/100/config", nil, nil)
-	wants(t, err, backends.Auth, "tester@pve!tf lacks the privilege VM.Audit on /vms/100", "pveum acl modify /vms/100 --roles PVEVMAdmin --tokens 'tester@pve!tf'")
+	wants(t, err, backends.Auth, "the account tester@pve!tf lacks the privilege VM.Audit on /vms/100", "pveum acl modify /vms/100 --roles PVEVMAdmin --tokens 'tester@pve!tf'")
 	if strings.Contains(fmt.Sprint(err), strings.SplitN(cfg.APIToken, "=", 2)[1]) {
 		t.Error(err)
 	}
