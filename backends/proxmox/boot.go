@@ -26,7 +26,7 @@ func (e *edit) boot() error {
 		keys = e.had().BootOrder
 	}
 	now := &hardware{VMID: e.VMID, Config: e.next, Mark: e.mark}
-	natural := naturalBoot(now, e.plan.Slots, e.plan.NICs)
+	natural := naturalBoot(now, e.plan.Slots)
 	order := natural
 	if len(keys) > 0 {
 		order = nil
@@ -46,7 +46,7 @@ func (e *edit) boot() error {
 		return nil
 	}
 	if len(keys) == 0 && len(e.had().BootOrder) == 0 &&
-		slices.Equal(natural, naturalBoot(e.Have, e.seen.Slots, e.seen.NICs)) {
+		slices.Equal(natural, naturalBoot(e.Have, e.seen.Slots)) {
 		return nil
 	}
 	if have, _ := e.cfg.Boot(); slices.Equal(now.known(have, e.plan.Slots, e.plan.NICs), order) {
@@ -57,7 +57,7 @@ func (e *edit) boot() error {
 }
 
 // naturalBoot is the order of boot of which nobody said anything.
-func naturalBoot(h *hardware, disks, _ map[string]string) []string {
+func naturalBoot(h *hardware, disks map[string]string) []string {
 	var order []string
 	if slot := disks[rootKey]; slot != "" {
 		order = append(order, slot)
@@ -104,7 +104,7 @@ func (h *hardware) observeBoot(o *observation) []string {
 		return []string{}
 	}
 	order = h.known(order, o.Slots, o.NICs)
-	if len(h.marked().BootOrder) == 0 && slices.Equal(order, naturalBoot(h, o.Slots, o.NICs)) {
+	if len(h.marked().BootOrder) == 0 && slices.Equal(order, naturalBoot(h, o.Slots)) {
 		return []string{}
 	}
 	keys := []string{}

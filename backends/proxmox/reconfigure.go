@@ -351,7 +351,3 @@ func (b *Backend) setPool(ctx context.Context, vmid int64, from, pool string) er
 	}
 	return at(b.conn.Put(ctx, pve.Path("pools", name), form, nil), "placement.pool")
 }
-
-func (p *plan) String() string {
-	return fmt.Sprintf("set %d, delete %v, detach %d, move %d, grow %d", len(p.Set), p.Delete, len(p.Detach), len(p.Move), len(p.Resize))
-}

@@ -28,13 +28,6 @@ func (c CPU) Flags() []string {
 	return slices.Compact(flags)
 }
 
-// WithFlags returns a copy with these flags and no others.
-func (c CPU) WithFlags(flags []string) CPU {
-	flags = slices.Clone(flags)
-	slices.Sort(flags)
-	return CPU{c.Put("flags", strings.Join(slices.Compact(flags), ";"))}
-}
-
 // Text prints it. Proxmox VE takes no options without a model, so kvm64, its default, is named then.
 func (c CPU) Text() string {
 	if len(c.Props) > 0 && c.Type() == "" {
@@ -58,38 +51,6 @@ func (a Agent) WithEnabled(on bool) Agent {
 		return Agent{a.With("enabled", Flag(on))}
 	}
 	return Agent{a.With("", Flag(on))}
-}
-
-// Startup is the key startup: "order=1,up=5,down=60". -1 is what is not said.
-type Startup struct {
-	Order, Up, Down int64
-	Other           Props
-}
-
-// Startup reads the order of start.
-func (c Config) Startup() Startup {
-	p := c.Props("startup")
-	number := func(keys ...string) int64 {
-		if n, err := strconv.ParseInt(strings.TrimSpace(p.Get(keys...)), 10, 64); err == nil && n >= 0 {
-			return n
-		}
-		return -1
-	}
-	return Startup{number("", "order"), number("up"), number("down"), p.Without("", "order", "up", "down")}
-}
-
-// String prints it, "" where it says nothing.
-func (s Startup) String() string {
-	var p Props
-	for _, part := range []struct {
-		key string
-		n   int64
-	}{{"order", s.Order}, {"up", s.Up}, {"down", s.Down}} {
-		if part.n >= 0 {
-			p = append(p, Pair{part.key, strconv.FormatInt(part.n, 10)})
-		}
-	}
-	return append(p, s.Other...).String()
 }
 
 // VGA is the key vga: "virtio,memory=64".

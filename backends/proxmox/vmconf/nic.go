@@ -3,7 +3,6 @@ package vmconf
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -71,50 +70,6 @@ func (n NIC) WithCard(model, mac string) NIC {
 
 // Put is Props.Put.
 func (n NIC) Put(key, value string) NIC { return NIC{n.Props.Put(key, value)} }
-
-// Trunks are the VLANs of the option trunks, sorted; never nil.
-func (n NIC) Trunks() []int64 {
-	vlans := []int64{}
-	for part := range strings.SplitSeq(n.Get("trunks"), ";") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
-		b := a
-		if isRange && err == nil {
-			b, err = strconv.ParseInt(strings.TrimSpace(last), 10, 64)
-		}
-		if err != nil || a < 0 || b > maxVLAN {
-			continue
-		}
-		for v := a; v <= b; v++ {
-			vlans = append(vlans, v)
-		}
-	}
-	slices.Sort(vlans)
-	return slices.Compact(vlans)
-}
-
-const maxVLAN = 4095
-
-// FormatTrunks writes VLANs as the option trunks, with ranges.
-func FormatTrunks(vlans []int64) string {
-	vlans = slices.Clone(vlans)
-	slices.Sort(vlans)
-	vlans = slices.Compact(vlans)
-	var parts []string
-	for i := 0; i < len(vlans); {
-		j := i
-		for j+1 < len(vlans) && vlans[j+1] == vlans[j]+1 {
-			j++
-		}
-		part := strconv.FormatInt(vlans[i], 10)
-		if j > i {
-			part += "-" + strconv.FormatInt(vlans[j], 10)
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ";")
-}
 
 // IPConfig is what the cloud-init drive says of one interface: "ip=10.0.0.5/24,gw=10.0.0.1". IP and IP6
 // are "dhcp", "auto", a CIDR or "".

@@ -79,9 +79,6 @@ func TestRecordedUnchanged(t *testing.T) {
 				t.Errorf("%s %q becomes %q", key, c[key], got)
 			}
 		}
-		if s := c["startup"]; s != "" && c.Startup().String() != s {
-			t.Errorf("startup %q becomes %q", s, c.Startup())
-		}
 		if order, ok := c.Boot(); ok && len(order) > 0 && vmconf.FormatBoot(order) != c["boot"] {
 			t.Errorf("boot %q becomes %q", c["boot"], vmconf.FormatBoot(order))
 		}
@@ -215,12 +212,6 @@ func TestNICs(t *testing.T) {
 	if want := "e1000=BC:24:11:AA:BB:CC,bridge=vmbr0,firewall=1,tag=30,x-new=1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := vmconf.ParseNIC("virtio,trunks=10;20-22;7").Trunks(); !slices.Equal(got, []int64{7, 10, 20, 21, 22}) {
-		t.Errorf("trunks %v", got)
-	}
-	if got := vmconf.FormatTrunks([]int64{22, 10, 20, 21, 7}); got != "7;10;20-22" {
-		t.Errorf("trunks %s", got)
-	}
 }
 
 func TestOrder(t *testing.T) {
@@ -262,11 +253,11 @@ func FuzzConfig(f *testing.F) {
 		_, _ = c.Boot()
 		_, _, _, _ = c.MemoryMiB(), c.Machine(), c.IsQ35(), c.Agent().Enabled()
 		_, _, _ = c.Watchdog().Action(), c.HostDevice("hostpci0").Host(), c.HostDevice("usb0").Mapping()
-		_, _, _ = c.Startup().String(), vmconf.ParseTags(text), vmconf.DecodeSSHKeys(text)
+		_, _ = vmconf.ParseTags(text), vmconf.DecodeSSHKeys(text)
 		_, _ = vmconf.ParseIPConfig(text).String(), vmconf.ParseWords(text)
 		d, n, cpu := c.Drive("scsi0"), c.NIC("net0"), c.CPU()
 		_, _, _, _, _ = d.Bytes(), d.IsCDROM(), d.IsCloudInit(), d.Format(), d.Storage()
-		_, _, _ = n.MAC(), n.Model(), n.Trunks()
+		_, _ = n.MAC(), n.Model()
 		v := vmconf.ParseVolume(d.Volume())
 		_, _, _ = v.Owner(), v.Base(), v.Format()
 		if got := d.Put("cache", "none"); got.Get("cache") != "none" || vmconf.ParseDrive(got.String()).Get("cache") != "none" {
