@@ -99,9 +99,40 @@ func TestHotplugOfCPUsAndMemory(t *testing.T) {
 		t.Errorf("vcpus %s, memory %s", rows["vcpus"], rows["memory"])
 	}
 	a := c.want(400, "Parameter verification failed.", "PUT", vm+"/config", "memory=1024")
-	if !strings.Contains(a.text, "hotplug problem - error on unplug memory module") {
+	if !strings.Contains(a.text, `dimm1: error unplug memory module`) {
 		t.Errorf("answer %s", a.text)
 	}
+	a = c.want(400, "Parameter verification failed.", "PUT", vm+"/config", "revert=memory&vcpus=1")
+	if !strings.Contains(a.text, `vcpus: error unplugging cpu2`) {
+		t.Errorf("answer %s", a.text)
+	}
+	a = c.want(400, "Parameter verification failed.", "PUT", vm+"/config", "memory=512")
+	if !strings.Contains(a.text, "hotplug problem - memory can't be lower than 1024 MB") {
+		t.Errorf("answer %s", a.text)
+	}
+	c.want(200, "OK", "PUT", vm+"/config", "memory=2100")
+	if rows := c.rows(100); rows["memory"] != "value=2560" {
+		t.Errorf("memory %s: modules make up 2560 MiB next", rows["memory"])
+	}
+}
+
+// A VM whose memory is to be made of modules starts only where they can make it up.
+func TestMemoryOfModules(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&hotplug=memory&memory=1024")
+	for _, c := range []struct{ change, want string }{
+		{"name=x", "NUMA needs to be enabled for memory hotplug"},
+		{"numa=1&memory=512", "minimum memory must be 1024MB"},
+		{"memory=2000", "memory size (2000) must be aligned to 512 for hotplugging"},
+		{"memory=17409", "memory size (17409) must be aligned to 1024 for hotplugging"},
+		{"memory=1048576", "Total memory is bigger than 524288MB"},
+		{"memory=1024&numa0=cpus=0,memory=1024", "cannot enable memory hotplugging with custom NUMA topology"},
+	} {
+		b.do("PUT", vm100+"/config", c.change)
+		b.fails("POST", vm100+"/status/start", "", c.want)
+	}
+	b.do("PUT", vm100+"/config", "delete=numa0&memory=18432")
+	b.task("POST", vm100+"/status/start", "")
 }
 
 func TestDigestAndProtection(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -100,7 +101,7 @@ func (u *update) unplug(key string, features map[string]bool) error {
 	case key == "vcpus":
 		return unless(features["cpu"])
 	case key == "memory":
-		return unless(features["memory"])
+		return u.plugMemory("", features)
 	case key == "balloon":
 		return unless(conf["balloon"] != "0")
 	case isFastPlug(key), key == "cpuunits", key == "cpulimit":
@@ -206,22 +207,7 @@ func (u *update) plugCPUs(value string, features map[string]bool) error {
 		return die("you can't add more vcpus than maxcpus")
 	}
 	if want < now && u.m.inGuest == nil {
-		return die("error unplugging cpu %d", now)
-	}
-	return nil
-}
-
-// plugMemory adds memory modules. It takes NUMA, and a guest to take them away.
-func (u *update) plugMemory(value string, features map[string]bool) error {
-	if !features["memory"] {
-		return later
-	}
-	if u.m.config["numa"] != "1" {
-		return die("NUMA needs to be enabled for memory hotplug")
-	}
-	want, now := section{"memory": value}.memory(), u.m.config.memory()
-	if want < now && u.m.inGuest == nil {
-		return die("error on unplug memory module")
+		return unplugFailed("vcpus", "error unplugging cpu"+strconv.Itoa(now))
 	}
 	return nil
 }

@@ -72,6 +72,9 @@ func (w *worker) checkStart(m *machine) error {
 	if conf["bios"] == "ovmf" && !conf.set("efidisk0") {
 		w.say("no efidisk configured! Using temporary efivars disk.")
 	}
+	if err := conf.checkModules(); err != nil {
+		return err
+	}
 	for _, key := range conf.drives() {
 		if err := w.checkVolumeThere(m, parseDrive(conf[key])); err != nil {
 			return err
