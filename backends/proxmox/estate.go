@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
 )
 
@@ -225,34 +226,53 @@ func (e *estate) search(ctx context.Context, vmid int64) (string, error) {
 }
 
 // absent looks for a VM that is not listed, and says why: what an account may not see looks as if it were not there, but is not gone. The API
-// refuses an account that may not look before it says that there is nothing to see.
+// refuses an account that may not look before it says that there is nothing to see. And a node that is cut off from the others knows only what
+// was before: that a VM is gone is believed of a cluster that has its quorum.
 func (e *estate) absent(ctx context.Context, vmid int64) (node string, err error) {
-	var nodes []struct {
-		Node   pve.Text `json:"node"`
-		Status pve.Text `json:"status"`
-	}
+	var nodes []nodeRow
 	if err := e.conn.Get(ctx, "/nodes", nil, &nodes); err != nil {
 		return "", err
 	}
-	gone := false
+	gone, online := false, 0
 	for _, n := range nodes {
-		if n.Status != "online" {
+		if !n.online() {
 			continue
 		}
-		switch err := e.conn.Get(ctx, pve.Path("nodes", string(n.Node), "qemu", vmid, "config"), nil, nil); backends.CodeOf(err) {
-		case "":
+		online++
+		switch err := e.conn.Get(ctx, pve.Path("nodes", string(n.Node), "qemu", vmid, "config"), nil, nil); {
+		case err == nil:
 			return string(n.Node), nil
-		case backends.NotFound:
+		case fault.Elsewhere(err):
 			gone = true
-		case backends.Transient:
-		default:
+		case backends.CodeOf(err) != backends.Transient:
 			return "", err
 		}
 	}
 	if !gone {
 		return "", backends.Errorf(backends.Transient, "", "", "no node of the cluster answers")
 	}
+	if 2*online <= len(nodes) && !e.quorate(ctx) {
+		return "", backends.Errorf(backends.Transient, "", "", "%d of the cluster's %d nodes are there, which may not know whether there is a VM with the id %d", online, len(nodes), vmid).
+			Advise("Check which nodes are up (pvecm status), and that endpoint names one that the others know.")
+	}
 	return "", missing(vmid)
+}
+
+// quorate reports whether the node that answers says that the cluster has its quorum.
+func (e *estate) quorate(ctx context.Context) bool {
+	var rows []struct {
+		Type    pve.Text `json:"type"`
+		Quorate pve.Bool `json:"quorate"`
+	}
+	if e.conn.Get(ctx, "/cluster/status", nil, &rows) != nil {
+		return false
+	}
+	for _, r := range rows {
+		if r.Type == "cluster" {
+			return bool(r.Quorate)
+		}
+	}
+	return false
 }
 
 func missing(vmid int64) error {
@@ -270,22 +290,39 @@ func vmidOf(id backends.ID) (int64, error) {
 
 func idOf(vmid int64) backends.ID { return backends.ID(strconv.FormatInt(vmid, 10)) }
 
-// on runs f with the node that a VM is on; where the VM has moved meanwhile, once more with its new one.
+// moves is how often a VM is looked for that is not where it was.
+const moves = 4
+
+// on runs f with the node that a VM is on; where the VM has moved meanwhile, once more with its new one. Where it was seen before is
+// forgotten then, for a list of not long ago would send f to the same node. NotFound is what the cluster says when it is
+// asked anew; what one node does not have is not gone.
 func (b *Backend) on(ctx context.Context, id backends.ID, f func(node string, vmid int64) error) error {
 	node, vmid, err := b.estate.find(ctx, id)
 	if err != nil {
 		return err
 	}
-	err = f(node, vmid)
-	if backends.CodeOf(err) != backends.NotFound && backends.CodeOf(err) != backends.Transient {
-		return err
+	for try, pause := 1, firstLook; ; try, pause = try+1, min(3*pause, lastLook) {
+		err = f(node, vmid)
+		elsewhere := fault.Elsewhere(err)
+		if !elsewhere && (backends.CodeOf(err) != backends.Transient || try > 1) {
+			return err
+		}
+		b.estate.forget(vmid)
+		now, findErr := b.estate.search(ctx, vmid)
+		switch {
+		case findErr != nil && elsewhere:
+			return findErr
+		case findErr != nil || !elsewhere && now == node:
+			return err
+		case try == moves:
+			return backends.Errorf(backends.Transient, "", "", "the VM is at the node %q, which does not have it: it may be on its way to another", node)
+		case now == node: // the nodes do not agree yet
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(pause):
+			}
+		}
+		node = now
 	}
-	now, findErr := b.estate.search(ctx, vmid)
-	switch {
-	case findErr != nil && backends.CodeOf(err) == backends.NotFound:
-		return findErr
-	case findErr != nil || now == node:
-		return err
-	}
-	return f(now, vmid)
 }

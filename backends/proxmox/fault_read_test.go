@@ -20,7 +20,7 @@ const everything = backends.AspectConfig | backends.AspectRuntime | backends.Asp
 
 // A node that is down takes nothing with it: what is at others is read, what is on it cannot be read now.
 func TestReadWithNodeDown(t *testing.T) {
-	c := clusterOf(t, pvesim.Options{Nodes: []string{"pve1", "pve2"}}, proxmox.Defaults{})
+	c := clusterOf(t, pvesim.Options{Nodes: []string{"pve1", "pve2", "pve3"}}, proxmox.Defaults{})
 	var ids []backends.ID
 	for i := range 4 {
 		spec := small(fmt.Sprintf("vm-%d", i))

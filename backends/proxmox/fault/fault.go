@@ -94,6 +94,12 @@ func Wrap(err error, op, object string) error {
 	return backends.Wrap(done, op, object)
 }
 
+// Elsewhere reports whether err says that a node has no such VM, or is none itself any more: the VM may be at another one.
+func Elsewhere(err error) bool {
+	kind := kindOf(err)
+	return backends.CodeOf(err) == backends.NotFound && (kind == "VM" || kind == "node")
+}
+
 // kindOf returns the kind of object that an error says does not exist.
 func kindOf(err error) string {
 	var s *said
