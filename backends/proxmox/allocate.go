@@ -15,6 +15,8 @@ type reservations struct {
 	mu    sync.Mutex
 	ids   map[int64]bool // whether one is under way; false: there is or was a VM
 	names map[string]bool
+	// doubts are the VMIDs of creations of which it is not known what became, by their tokens.
+	doubts map[string]int64
 }
 
 // name takes a name until release is called; ok is false where a creation under way has it.
@@ -74,10 +76,10 @@ func (r *reservations) release(id int64, made bool) {
 const spread = 16
 
 // allocate finds a VMID by making a VM with it, which is the only reservation that Proxmox VE knows: where somebody else was quicker, another one
-// is tried. A VMID that spec asks for is the only one that is tried.
-func (b *Backend) allocate(ctx context.Context, asked *int64, make func(ctx context.Context, vmid int64) error) (int64, error) {
+// is tried. A VMID that spec asks for is the only one that is tried. The token is that of the creation.
+func (b *Backend) allocate(ctx context.Context, token string, asked *int64, make func(ctx context.Context, vmid int64) error) (int64, error) {
 	if asked != nil {
-		err := make(ctx, *asked)
+		err := b.met(token, *asked, make(ctx, *asked))
 		if errors.Is(err, fault.ErrTaken) {
 			return *asked, backends.Errorf(backends.Conflict, "", "", "the VMID %d belongs to a VM or container already", *asked).At("proxmox.vm_id").
 				Advise("Choose another one, or leave vm_id out.")
@@ -87,6 +89,12 @@ func (b *Backend) allocate(ctx context.Context, asked *int64, make func(ctx cont
 	known, err := b.estate.all(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if vmid := b.making.doubt(token); vmid != 0 {
+		err := b.met(token, vmid, make(ctx, vmid))
+		if !errors.Is(err, fault.ErrLeftover) {
+			return vmid, err
+		}
 	}
 	taken := map[int64]bool{} // also by what the account does not see
 	for among := 1; ; among = spread {

@@ -2,7 +2,6 @@ package proxmox
 
 import (
 	"context"
-	"errors"
 	"net/url"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -58,27 +57,12 @@ func (b *Backend) clone(ctx context.Context, spec *backends.VMSpec, as cloneAs) 
 	if err := c.check(ctx); err != nil {
 		return "", err
 	}
-	vmid, err := b.allocate(ctx, askedID(spec), c.copy)
-	id := idOf(vmid)
+	vmid, err := b.allocate(ctx, spec.CreateToken, askedID(spec), c.copy)
 	if err != nil {
-		if !c.started || errors.Is(err, fault.ErrTaken) || !b.remains(ctx, id, spec.CreateToken) {
-			id = ""
-		}
-		return id, err
+		return b.whatIsLeft(ctx, vmid, spec.CreateToken, c.left, markedWith(spec.CreateToken, c.want.Name)), err
 	}
-	return id, c.finish(ctx, id)
-}
-
-// remains reports whether a clone that failed has left its VM. Where nobody answers it counts as left.
-func (b *Backend) remains(ctx context.Context, id backends.ID, token string) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	b.estate.changed()
-	m, err := b.machine(ctx, id)
-	if err != nil {
-		return backends.CodeOf(err) != backends.NotFound
-	}
-	return m.Lock == "clone" || m.Mark != nil && m.Mark.Token == token
+	b.making.sure(spec.CreateToken)
+	return idOf(vmid), c.finish(ctx, idOf(vmid))
 }
 
 // cloning is the making of one clone.
@@ -92,7 +76,7 @@ type cloning struct {
 	direct  bool   // Proxmox VE puts it there itself
 	storage string // of all volumes, "" where each stays on its own
 	world   world  // of node
-	started bool   // Proxmox VE has begun
+	left    trace  // of a copy that failed
 }
 
 // check finds the place of the clone, and refuses what cannot be made.
@@ -194,14 +178,16 @@ func (c *cloning) copy(ctx context.Context, vmid int64) error {
 	if c.node != m.node && c.direct {
 		form["target"] = c.node
 	}
+	c.left = nothing
 	return pve.WhileLocked(ctx, func() error {
-		_, err := c.conn.Run(ctx, "clone", backends.VMObject(c.want.Name), func(ctx context.Context) (string, error) {
-			var upid pve.Text
-			err := c.conn.Post(ctx, pve.Path("nodes", m.node, "qemu", m.hardware.VMID, "clone"), form, &upid)
-			// Of a request whose answer was lost nobody knows.
-			c.started = c.started || upid != "" || backends.CodeOf(err) == backends.Transient
-			return string(upid), err
-		})
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o, err := c.conn.Task(ctx, "clone", backends.VMObject(c.want.Name), "POST", pve.Path("nodes", m.node, "qemu", m.hardware.VMID, "clone"), form)
+		c.left = traceOf(o, err)
+		if lost(err) && ctx.Err() == nil && c.appears(ctx, idOf(vmid), markedWith(c.asked.CreateToken, c.want.Name)) {
+			return nil
+		}
 		return err
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -64,6 +63,9 @@ func (o origin) at(node string) bool { return o.nodes == nil || slices.Contains(
 // claim looks for VMs of the name anywhere in the cluster: Proxmox VE would allow another one. One that an earlier try of the same creation made is
 // the result; one that it left half-made is removed. Anything else is a Conflict.
 func (b *Backend) claim(ctx context.Context, name, token string) (backends.ID, error) {
+	if id, err := b.settle(ctx, token); id != "" || err != nil {
+		return id, err
+	}
 	all, err := b.census(ctx)
 	if err != nil {
 		return "", err
@@ -82,8 +84,8 @@ func (b *Backend) claim(ctx context.Context, name, token string) (backends.ID, e
 		case m == nil:
 			others = append(others, fmt.Sprintf("with the id %d at the node %q", vmid, all[vmid].node))
 			continue
-		case m.Lock == "create" || m.Lock == "clone":
-			return "", backends.Errorf(backends.Locked, "", "", "a VM of the name, with the id %d, is still being made, as by an earlier try of the same creation", vmid).At("name")
+		case m.beingMade():
+			return "", stillMaking(vmid)
 		case !m.Mark.Partial:
 			return m.id(), nil
 		}
@@ -144,8 +146,10 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		spec = &c
 	}
 	var p *plan
-	guid, sent := uuid.NewString(), false
-	vmid, err := b.allocate(ctx, askedID(spec), func(ctx context.Context, vmid int64) error {
+	var left trace
+	guid := uuid.NewString()
+	vmid, err := b.allocate(ctx, spec.CreateToken, askedID(spec), func(ctx context.Context, vmid int64) error {
+		left = nothing
 		p, err = makePlan(request{
 			World: w, VMID: vmid, Node: node, Want: spec, Import: from.volume, ImportBytes: from.bytes,
 			UUID: guid, MAC: newMAC, SeedVolume: b.seedVolume(w, vmid),
@@ -156,17 +160,14 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		if err := b.admitVolumes(ctx, node, vmid, nil, p); err != nil {
 			return err
 		}
-		err := b.post(ctx, node, vmid, guid, p)
-		sent = !errors.Is(err, fault.ErrTaken)
+		left, err = b.post(ctx, node, vmid, guid, p)
 		return err
 	})
 	id := idOf(vmid)
 	if err != nil {
-		if !sent || !b.left(ctx, id, guid) {
-			id = ""
-		}
-		return id, blame(err, p)
+		return b.whatIsLeft(ctx, vmid, spec.CreateToken, left, madeWith(guid)), blame(err, p)
 	}
+	b.making.sure(spec.CreateToken)
 	return id, blame(b.complete(ctx, node, vmid, p), p)
 }
 
@@ -178,7 +179,7 @@ func askedID(spec *backends.VMSpec) *int64 {
 }
 
 // post creates the VM. The drive of a seed comes later: a seed has no place before the VMID is reserved.
-func (b *Backend) post(ctx context.Context, node string, vmid int64, guid string, p *plan) error {
+func (b *Backend) post(ctx context.Context, node string, vmid int64, guid string, p *plan) (trace, error) {
 	defer b.estate.changed()
 	form := map[string]any{"vmid": vmid}
 	for key, text := range p.Set {
@@ -189,7 +190,7 @@ func (b *Backend) post(ctx context.Context, node string, vmid int64, guid string
 		m.Partial = true
 		text, err := m.describe(value(p.Spec.Description))
 		if err != nil {
-			return err
+			return nothing, err
 		}
 		form["description"] = text
 	}
@@ -199,18 +200,22 @@ func (b *Backend) post(ctx context.Context, node string, vmid int64, guid string
 	if p.Pool != nil && *p.Pool != "" {
 		form["pool"] = *p.Pool
 	}
-	_, err := b.conn.Task(ctx, "create", backends.VMObject(p.Spec.Name), "POST", pve.Path("nodes", node, "qemu"), form)
+	if err := ctx.Err(); err != nil {
+		return nothing, err
+	}
+	o, err := b.conn.Task(ctx, "create", backends.VMObject(p.Spec.Name), "POST", pve.Path("nodes", node, "qemu"), form)
+	left := traceOf(o, err)
 	if lost(err) && ctx.Err() == nil {
 		// The answer was lost: the VM is being made, or is not.
-		if b.appears(ctx, idOf(vmid), guid) {
-			return nil
+		if b.appears(ctx, idOf(vmid), madeWith(guid)) {
+			return nothing, nil
 		}
 	}
 	var r *fault.Refusal
 	if p.Pool != nil && errors.As(err, &r) && strings.Contains(r.Error(), "pool '"+*p.Pool+"' does not exist") {
-		return backends.Errorf(backends.NotFound, "", "", "the cluster has no pool %q, or the account may not see it", *p.Pool).At("placement.pool")
+		return left, backends.Errorf(backends.NotFound, "", "", "the cluster has no pool %q, or the account may not see it", *p.Pool).At("placement.pool")
 	}
-	return err
+	return left, err
 }
 
 // unfinished reports whether there is more to do after the VM was made.
@@ -239,49 +244,6 @@ func (b *Backend) complete(ctx context.Context, node string, vmid int64, p *plan
 		b.discardSeed(ctx, node, vmid, p.Seed)
 	}
 	return err
-}
-
-// madeBy reports whether a creation that gave its VM the UUID made this one. While Proxmox VE makes a VM, its configuration is the
-// lock and nothing else.
-func (m *machine) madeBy(guid string) bool { return strings.Contains(m.Config["smbios1"], guid) }
-
-func (m *machine) beingMade() bool { return m.Config["lock"] == "create" }
-
-// left reports whether a creation that failed has left its VM. Where nobody answers it counts as left, so that it is not forgotten.
-func (b *Backend) left(ctx context.Context, id backends.ID, guid string) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	b.estate.changed()
-	m, err := b.machine(ctx, id)
-	if err != nil {
-		return backends.CodeOf(err) == backends.Transient || ctx.Err() != nil
-	}
-	return m.madeBy(guid) || m.beingMade()
-}
-
-// appears waits for the VM of a creation whose answer was lost, until it is there and not being made any more.
-func (b *Backend) appears(ctx context.Context, id backends.ID, guid string) bool {
-	end := time.Now().Add(grace)
-	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		b.estate.changed()
-		m, err := b.machine(ctx, id)
-		switch {
-		case err == nil && m.beingMade():
-			end = time.Now().Add(grace)
-		case err == nil:
-			return m.madeBy(guid)
-		case backends.CodeOf(err) != backends.NotFound && backends.CodeOf(err) != backends.Transient:
-			return false
-		}
-		if time.Now().After(end) {
-			return false
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(pause):
-		}
-	}
 }
 
 // blame names the attribute that asks for the parameter that was refused.

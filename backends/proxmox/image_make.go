@@ -25,7 +25,7 @@ func (a *arrival) compose(ctx context.Context, place landing, spec *backends.VMS
 	}
 	guid := uuid.NewString()
 	var p *plan
-	vmid, err := a.allocate(ctx, nil, func(ctx context.Context, vmid int64) (err error) {
+	vmid, err := a.allocate(ctx, "", nil, func(ctx context.Context, vmid int64) (err error) {
 		p, err = makePlan(request{
 			World: place.world, VMID: vmid, Node: place.node, Want: spec, Import: from[rootKey].volume, ImportBytes: from[rootKey].bytes,
 			UUID: guid, MAC: newMAC, SeedVolume: a.seedVolume(place.world, vmid),

@@ -196,7 +196,7 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 // growFree grows a disk that no VM has: a VM that does nothing else gets it for a moment.
 func (b *Backend) growFree(ctx context.Context, id, node string, bytes int64) error {
 	defer b.estate.changed()
-	vmid, err := b.allocate(ctx, nil, func(ctx context.Context, vmid int64) error {
+	vmid, err := b.allocate(ctx, "", nil, func(ctx context.Context, vmid int64) error {
 		text, err := (&mark{VM: vmid, Partial: true, Image: holderKind}).describe("It grows a disk, and is gone then.")
 		if err != nil {
 			return err
