@@ -105,11 +105,11 @@ func (b *Backend) vanishes(ctx context.Context, vmid int64) bool {
 	}
 }
 
-// seeds are the files of seeds that the VM's drives hold.
+// seeds are the files of seeds that the VM's drives hold and that were made for it.
 func (m *machine) seeds() []string {
 	var all []string
 	for _, key := range m.Config.Drives() {
-		if volume := m.Config.Drive(key).Volume(); isSeed(volume) {
+		if volume := m.Config.Drive(key).Volume(); isOwnSeed(volume, m.hardware.VMID) {
 			all = append(all, volume)
 		}
 	}

@@ -50,6 +50,9 @@ func (b *Backend) revertSnapshot(ctx context.Context, m *machine, s *snapshotRow
 	if err != nil {
 		return err
 	}
+	if err := b.canReturn(ctx, before, then); err != nil {
+		return err
+	}
 	err = pve.WhileLocked(ctx, func() error {
 		_, err := b.conn.Task(ctx, "revert to a snapshot", m.object(), "POST", m.snapshotPath(name, "rollback"), nil)
 		return err
@@ -93,6 +96,38 @@ func (b *Backend) readyToRevert(ctx context.Context, m *machine, memory bool) (m
 	return managed, nil
 }
 
+// canReturn refuses a revert that would give the VM a disk which another VM has by now: both would write to it.
+func (b *Backend) canReturn(ctx context.Context, before, then *machine) error {
+	has := map[string]bool{}
+	for _, slot := range append(before.Config.Drives(), before.Config.Numbered("unused")...) {
+		has[before.Config.Drive(slot).Volume()] = true
+	}
+	for _, slot := range then.diskDrives() {
+		volume := then.Config.Drive(slot).Volume()
+		if has[volume] {
+			continue
+		}
+		shared, err := b.sharedStorages(ctx, before.node)
+		if err != nil {
+			return err
+		}
+		nodes := []string{before.node}
+		if shared[vmconf.ParseVolume(volume).Storage] {
+			nodes = nil
+		}
+		users, err := b.users(ctx, volume, nodes)
+		if err != nil {
+			return err
+		}
+		users = slices.DeleteFunc(users, func(u user) bool { return u.holds() || u.vmid == before.hardware.VMID })
+		if len(users) > 0 {
+			return backends.Errorf(backends.Precondition, "", "", "the snapshot has the disk %q, which is attached to %s by now", volume, names(users)).
+				Advise("Detach it there first.")
+		}
+	}
+	return nil
+}
+
 // wasReverted reports whether a revert took place although it ended with an error, as an interrupted one may.
 func (b *Backend) wasReverted(ctx context.Context, m *machine, name string, err error) bool {
 	if code := backends.CodeOf(err); code != backends.Canceled && code != backends.Timeout && code != backends.Transient {
@@ -126,7 +161,10 @@ func (b *Backend) settleRevert(ctx context.Context, before, then *machine) error
 		if err != nil {
 			return err
 		}
-		return b.dropLater(ctx, before, now)
+		if err := b.dropLater(ctx, before, now); err != nil {
+			return err
+		}
+		return b.dropSeed(ctx, before, now, form)
 	}
 }
 
@@ -139,9 +177,14 @@ func (m *machine) restored(before, then *machine) (map[string]any, error) {
 	if uuid := before.Config.UUID(); uuid != "" && m.Config.UUID() != uuid {
 		form["smbios1"] = before.Config["smbios1"]
 	}
-	k := revertedMark(before.Mark, then.Mark, m.hardware.VMID)
+	k := revertedMark(before, then)
 	if k == nil {
 		return form, nil
+	}
+	for _, l := range m.later(before) {
+		if l.stays && !slices.Contains(k.Kept, l.volume) {
+			k.Kept = append(k.Kept, l.volume)
+		}
 	}
 	m.keepMedium(form, k, before.Mark)
 	_, text, err := readMark(m.Config["description"], m.hardware.VMID)
@@ -158,15 +201,37 @@ func (m *machine) restored(before, then *machine) (map[string]any, error) {
 	return form, nil
 }
 
-// revertedMark is the mark of a VM after a revert: what it was tells of the hardware, what it is of the VM.
-func revertedMark(before, then *mark, vmid int64) *mark {
-	if before == nil || then == nil {
-		return before
+// revertedMark is the mark of a VM after a revert: what it was tells of the hardware, what it is of the VM, and of what is not to go with it.
+func revertedMark(before, then *machine) *mark {
+	if before.Mark == nil {
+		return nil
 	}
-	k := then.clone(vmid)
-	k.Token, k.Partial, k.Adopted, k.Quiesced = before.Token, before.Partial, before.Adopted, false
-	k.Settings, k.Storage, k.Origin = before.Settings, before.Storage, before.Origin
-	k.Image, k.Name, k.Fingerprint = before.Image, before.Name, before.Fingerprint
+	now := before.Mark
+	if then.Mark == nil {
+		return now.clone(now.VM)
+	}
+	k := then.Mark.clone(now.VM)
+	k.Token, k.Partial, k.Adopted, k.Quiesced = now.Token, now.Partial, now.Adopted, false
+	k.Settings, k.Storage, k.Origin = now.Settings, now.Storage, now.Origin
+	k.Image, k.Name, k.Fingerprint = now.Image, now.Name, now.Fingerprint
+	for _, volume := range now.Kept {
+		if !slices.Contains(k.Kept, volume) {
+			k.Kept = append(k.Kept, volume)
+		}
+	}
+	had := map[string]diskMark{} // by volume
+	for key, slot := range before.diskSlots() {
+		if d, ok := now.Disks[key]; ok {
+			had[before.Config.Drive(slot).Volume()] = d
+		}
+	}
+	for key, slot := range then.diskSlots() {
+		d, known := k.Disks[key]
+		if is, ok := had[then.Config.Drive(slot).Volume()]; ok && known {
+			d.Keep, d.External = is.Keep, is.External
+			k.Disks[key] = d
+		}
+	}
 	return k
 }
 
@@ -191,30 +256,72 @@ func (m *machine) keepMedium(form map[string]any, k, before *mark) {
 	}
 }
 
-// dropLater deletes the disks that came after the snapshot, which the revert has made unused ones.
-func (b *Backend) dropLater(ctx context.Context, before, now *machine) error {
+// late is a disk that came after a snapshot, and that the revert has made an unused one.
+type late struct {
+	key    string // unusedN
+	volume string
+	stays  bool // it is not to go with the VM
+}
+
+// later are the disks that came after the snapshot which a VM that was before has been reverted to.
+func (m *machine) later(before *machine) []late {
+	var all []late
 	had := before.hardware.observe(world{}, false)
 	for _, key := range sortedKeys(had.Disks) {
-		volume := had.Disks[key].VolumeID
-		slot := unusedWith(now.Config, volume)
-		if slot == "" {
-			continue
+		volume, d := had.Disks[key].VolumeID, before.marked().Disks[key]
+		if slot := unusedWith(m.Config, volume); slot != "" {
+			all = append(all, late{slot, volume, d.Keep || d.External})
 		}
-		if before.marked().Disks[key].Keep && had.Disks[key].Owned {
-			if err := b.keepVolume(ctx, now.node, now.hardware.VMID, slot, volume); err != nil {
+	}
+	return all
+}
+
+// dropLater deletes the disks that came after the snapshot. What stays is let go of; a VM that runs cannot, and does so when it is
+// removed: its mark tells.
+func (b *Backend) dropLater(ctx context.Context, before, now *machine) error {
+	for _, l := range now.later(before) {
+		switch {
+		case l.stays && now.power() == backends.Stopped:
+			if err := b.keepVolume(ctx, now.node, now.hardware.VMID, l.key, l.volume); err != nil {
 				return err
 			}
+			continue
+		case l.stays:
 			continue
 		}
 		// Of a volume that is another's, Proxmox VE only forgets that it is unused here.
 		err := pve.WhileLocked(ctx, func() error {
-			return b.put(ctx, now.node, now.hardware.VMID, map[string]any{"delete": slot})
+			return b.put(ctx, now.node, now.hardware.VMID, map[string]any{"delete": l.key})
 		})
 		if err != nil && !strings.Contains(err.Error(), "snapshot") { // another snapshot holds it
 			return err
 		}
 	}
 	return nil
+}
+
+// dropSeed deletes the seed that came after the snapshot, where the VM has it in no drive any more.
+func (b *Backend) dropSeed(ctx context.Context, before, now *machine, form map[string]any) error {
+	s := before.marked().Seed
+	if s == nil || s.Volume == "" || s.Shared {
+		return nil
+	}
+	has := func(text string) bool { return vmconf.ParseDrive(text).Volume() == s.Volume }
+	for _, slot := range now.Config.Drives() {
+		if _, replaced := form[slot]; !replaced && has(now.Config[slot]) {
+			return nil
+		}
+	}
+	for _, v := range form {
+		if text, ok := v.(string); ok && has(text) {
+			return nil
+		}
+	}
+	err := insist(ctx, func() error { return b.freeVolume(ctx, now.node, s.Volume) })
+	if backends.CodeOf(err) == backends.NotFound {
+		return nil
+	}
+	return err
 }
 
 // unusedWith is the key of the unused disk that is the volume, or "".

@@ -193,40 +193,51 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 	return b.growFree(ctx, id, l.node, bytes)
 }
 
-// growFree grows a disk that no VM has: a VM that does nothing else gets it for a moment.
+// growFree grows a disk that no VM has: a VM that does nothing else gets it for a moment. That is never the one whose VMID the volume carries: the
+// volume would be its own, and go with it.
 func (b *Backend) growFree(ctx context.Context, id, node string, bytes int64) error {
 	defer b.estate.changed()
+	owner := vmconf.ParseVolume(id).Owner()
 	vmid, err := b.allocate(ctx, "", nil, func(ctx context.Context, vmid int64) error {
+		if vmid == owner {
+			return fault.ErrTaken
+		}
 		text, err := (&mark{VM: vmid, Partial: true, Image: holderKind}).describe("It grows a disk, and is gone then.")
 		if err != nil {
 			return err
 		}
-		form := map[string]any{"vmid": vmid, "name": "virtrigaud-grow-" + strconv.FormatInt(vmid, 10), "description": text, "memory": 16, "scsi0": id}
+		form := map[string]any{"vmid": vmid, "name": "virtrigaud-grow-" + strconv.FormatInt(vmid, 10), "description": text, "memory": 16, holderSlot: id}
+		if b.cfg.Pool != "" {
+			form["pool"] = b.cfg.Pool
+		}
 		_, err = b.conn.Task(ctx, "grow", backends.DiskObject(id), "POST", pve.Path("nodes", node, "qemu"), form)
 		return err
 	})
 	if err == nil {
-		err = b.resize(ctx, node, vmid, resize{Slot: "scsi0", Bytes: bytes, Path: "size_gib"})
+		err = b.resize(ctx, node, vmid, resize{Slot: holderSlot, Bytes: bytes, Path: "size_gib"})
 	}
 	if vmid == 0 {
 		return err
 	}
 	away, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	if dropErr := b.dropHolder(away, node, vmid); err == nil && backends.CodeOf(dropErr) != backends.NotFound {
+	if dropErr := b.dropHolder(away, node, vmid, id); err == nil && backends.CodeOf(dropErr) != backends.NotFound {
 		return dropErr
 	}
 	return err
 }
 
-// dropHolder removes a VM that holds a volume, if it is one. The volume is not its own, and stays.
-func (b *Backend) dropHolder(ctx context.Context, node string, vmid int64) error {
+// holderSlot is where a VM that holds a volume has it.
+const holderSlot = "scsi0"
+
+// dropHolder removes a VM that holds a volume, if it is one, and the volume is this one. The volume is not the VM's own, and stays.
+func (b *Backend) dropHolder(ctx context.Context, node string, vmid int64, volume string) error {
 	b.estate.changed()
 	m, err := b.machine(ctx, idOf(vmid))
 	if err != nil {
 		return err
 	}
-	if m.Mark == nil || m.Mark.Image != holderKind {
+	if m.Mark == nil || m.Mark.Image != holderKind || m.Config.Drive(holderSlot).Volume() != volume || vmconf.ParseVolume(volume).Owner() == vmid {
 		return nil
 	}
 	defer b.estate.changed()
@@ -246,7 +257,7 @@ func (b *Backend) released(ctx context.Context, id string, l *located) ([]user, 
 			users = append(users, u)
 			continue
 		}
-		if err := b.dropHolder(ctx, u.node, u.vmid); err != nil && backends.CodeOf(err) != backends.NotFound {
+		if err := b.dropHolder(ctx, u.node, u.vmid, id); err != nil && backends.CodeOf(err) != backends.NotFound {
 			return nil, err
 		}
 	}
