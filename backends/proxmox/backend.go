@@ -54,6 +54,7 @@ type Backend struct {
 	conn   *pve.Client
 	estate *estate
 	making reservations
+	doomed doomed
 	turns  turns
 }
 

@@ -17,16 +17,25 @@ func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.De
 	object := backends.VMObject(string(id))
 	for try := 1; ; try++ {
 		m, err := b.machine(ctx, id)
-		if errors.Is(err, errMark) && len(opts.KeepDisks) == 0 {
-			err = nil // nothing is asked that the mark would have to tell
+		if errors.Is(err, errMark) && len(opts.KeepDisks) == 0 && !m.mayKeep() {
+			err = nil // nothing that the mark would have to tell
+		}
+		if err == nil && !b.doomed.is(m) {
+			err = missing(m.hardware.VMID) // it is gone, and its VMID another's
 		}
 		if err != nil {
+			if backends.CodeOf(err) == backends.NotFound {
+				b.doomed.forget(id)
+			}
 			return fault.Wrap(err, "delete", object)
 		}
 		err = b.deleteVM(ctx, m, opts)
 		if backends.CodeOf(err) == backends.NotFound && try < deleteTries {
 			b.estate.forget(m.hardware.VMID)
 			continue // gone, or at another node meanwhile
+		}
+		if err == nil || backends.CodeOf(err) == backends.NotFound {
+			b.doomed.forget(id)
 		}
 		return fault.Wrap(err, "delete", m.object())
 	}
@@ -41,6 +50,9 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 		return backends.Errorf(backends.Precondition, "", "", "Proxmox VE protects the VM against removal").
 			Advise(`Take protection out of proxmox.options, or set it to "0", and apply that first.`)
 	}
+	if err := m.knows(opts.KeepDisks); err != nil {
+		return err
+	}
 	if err := b.unlinked(ctx, m); err != nil {
 		return err
 	}
@@ -52,8 +64,12 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 		if err := b.setPower(ctx, m.id(), s, backends.PowerOff); err != nil {
 			return err
 		}
-		if m, err = b.machine(ctx, m.id()); err != nil {
+		was := m.identity()
+		if m, err = b.machine(ctx, m.id()); err != nil && !errors.Is(err, errMark) {
 			return err
+		}
+		if m.identity() != was {
+			return missing(m.hardware.VMID)
 		}
 	}
 	if len(opts.KeepDisks) > 0 { // what snapshots hold cannot be given away

@@ -12,6 +12,7 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/vmconf"
 )
 
 // reconfigureTries is how often changes are tried on a VM that somebody else keeps changing.
@@ -302,6 +303,13 @@ func (b *Backend) detachAt(ctx context.Context, m *machine, d detach, mode backe
 	form := map[string]any{"delete": d.Slot}
 	if digest != "" {
 		form["digest"] = digest
+	}
+	if stays := !d.Delete && d.Attach == "" && vmconf.ParseVolume(d.Volume).Owner() == vmid; stays {
+		k, notes, err := m.noteKept(d.Volume)
+		if err != nil {
+			return at(err, d.Path)
+		}
+		form["description"], m.Mark = notes, k
 	}
 	if err := b.apply(ctx, m, form, mode); err != nil {
 		return at(err, d.Path)

@@ -74,11 +74,21 @@ func (m *machine) kept() map[string]string {
 	}
 	for key, text := range m.Config {
 		volume, _, _ := strings.Cut(text, ",")
-		if strings.HasPrefix(key, "unused") && slices.Contains(m.marked().Kept, volume) {
+		if strings.HasPrefix(key, "unused") && (slices.Contains(m.marked().Kept, volume) || m.detachedByHand(slots, volume)) {
 			kept[key] = volume
 		}
 	}
 	return kept
+}
+
+// detachedByHand reports whether an unused volume can be a disk with keep_on_destroy that somebody detached in Proxmox VE.
+func (m *machine) detachedByHand(slots map[string]string, volume string) bool {
+	for key, d := range m.marked().Disks {
+		if d.Keep && slots[key] == "" && (d.Volume == volume || d.Volume == "") {
+			return true
+		}
+	}
+	return false
 }
 
 // admitVolumes refuses disks with a life of their own that another VM has, or that do not exist, and media that do not: Proxmox VE would notice
