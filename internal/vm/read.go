@@ -43,6 +43,9 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		more = backends.AspectSeed | backends.AspectGuestDetail
 	}
 	vm, err := look(ctx, b, id, more)
+	if err == nil {
+		err = reused(info.Backend, vm, prior)
+	}
 	switch {
 	case errors.Is(err, backends.ErrNotFound):
 		resp.State.RemoveResource(ctx)
