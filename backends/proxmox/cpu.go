@@ -19,7 +19,7 @@ func (e *edit) cpu() error {
 	}
 	have, want := e.from.CPU, e.to.CPU
 	hot := e.asked.CPU.HotAdd
-	if value(want.MaxCores) > max(value(want.Cores), 1) {
+	if grows := e.asked.CPU.MaxCores != nil || e.asked.CPU.Cores != nil; grows && value(want.MaxCores) > max(value(want.Cores), 1) {
 		if hot != nil && !*hot {
 			return invalid("cpu.max_cores", "processors up to cpu.max_cores are added while the VM runs, which cpu.hot_add = false forbids")
 		}
@@ -185,7 +185,7 @@ func (h *hardware) observeCPU(w world, s *backends.VMSpec) {
 	s.CPU = backends.CPU{
 		Sockets: &sockets, Cores: &cores, Threads: new(int64(1)),
 		HotAdd: new(slices.Contains(c.Hotplug(), "cpu")),
-		Shares: new(c.IntOr("cpuunits", 0)), LimitMHz: new(h.observeLimit(w)), Affinity: new(strings.TrimSpace(c["affinity"])),
+		Shares: new(c.IntOr("cpuunits", 0)), LimitMHz: h.observeLimit(w), Affinity: new(strings.TrimSpace(c["affinity"])),
 	}
 	if vcpus := c.IntOr("vcpus", 0); vcpus > 0 {
 		s.CPU.MaxCores = new(cores)
@@ -207,16 +207,33 @@ func (h *hardware) observeCPU(w world, s *backends.VMSpec) {
 	s.NestedVirtualization = new(nests(cpu))
 }
 
-// observeLimit tells the limit as it was asked for, as long as Proxmox VE has what was made of that.
-func (h *hardware) observeLimit(w world) int64 {
+// observeLimit tells the limit as it was asked for, as long as Proxmox VE has what was made of that. A limit that was made elsewhere is a share of
+// a clock: where that is not known, what it is in MHz is not known either, other than that it is not what was asked for.
+func (h *hardware) observeLimit(w world) *int64 {
+	switch have := h.limit(); {
+	case have == 0:
+		return new(int64(0))
+	case h.limitAsked(have):
+		return new(h.marked().LimitMHz)
+	case w.MHz > 0:
+		return new(int64(math.Round(have * float64(w.MHz))))
+	case h.marked().LimitMHz > 0:
+		return new(int64(0))
+	}
+	return nil
+}
+
+// limit is the share of a processor that the VM is limited to, 0 for none.
+func (h *hardware) limit() float64 {
 	have, err := strconv.ParseFloat(strings.TrimSpace(h.Config["cpulimit"]), 64)
-	if err != nil || have <= 0 || math.IsNaN(have) || have > maxCPULimit {
+	if err != nil || !(have > 0 && have <= maxCPULimit) {
 		return 0
 	}
-	if m := h.marked(); m.LimitMHz > 0 {
-		if made, err := strconv.ParseFloat(m.Limit, 64); err == nil && made == have {
-			return m.LimitMHz
-		}
-	}
-	return int64(math.Round(have * float64(w.MHz)))
+	return have
+}
+
+// limitAsked reports whether a share is what was made of the limit that was asked for.
+func (h *hardware) limitAsked(have float64) bool {
+	made, err := strconv.ParseFloat(h.marked().Limit, 64)
+	return h.marked().LimitMHz > 0 && err == nil && made == have
 }

@@ -18,9 +18,11 @@ func (e *edit) driveOptions(d vmconf.Drive, bus string, have, want backends.Disk
 			return d, invalid(path.Attr("cache"), `%q is none of "none", "writeback", "writethrough", "directsync" and "unsafe"`, *want.Cache)
 		}
 	}
+	threads := changed(have.IOThread, want.IOThread) || changed(have.Bus, &bus) || e.next["scsihw"] != e.cfg["scsihw"]
 	switch {
-	case value(want.SSD) && bus == "virtio":
+	case value(want.SSD) && bus == "virtio" && (changed(have.SSD, want.SSD) || changed(have.Bus, &bus)):
 		return d, invalid(path.Attr("ssd"), "disks on the virtio bus do not say what they are made of: use scsi")
+	case !threads: // Proxmox VE does not mind a thread that it does not make, and who made the VM elsewhere may have asked for one
 	case value(want.IOThread) && bus != "virtio" && bus != "scsi":
 		return d, invalid(path.Attr("iothread"), "disks on the %s bus have no thread of their own: use scsi or virtio", bus)
 	case value(want.IOThread) && bus == "scsi" && e.next["scsihw"] != usualSCSI:

@@ -12,7 +12,7 @@ import (
 func (e *edit) memory() error {
 	have, want := e.from.Memory, e.to.Memory
 	hot := e.asked.Memory.HotAdd
-	if value(want.MaxMiB) > e.sizeMiB() {
+	if grows := e.asked.Memory.MaxMiB != nil || e.asked.Memory.SizeMiB != nil; grows && value(want.MaxMiB) > e.sizeMiB() {
 		if hot != nil && !*hot {
 			return invalid("memory.max_mib", "memory up to memory.max_mib is added while the VM runs, which memory.hot_add = false forbids")
 		}

@@ -18,7 +18,7 @@ const maxNICs = 32
 // mbpsOfRate is 10^6 bits a second of what the option rate counts in, 2^20 bytes a second.
 const mbpsOfRate = 8 * (1 << 20) / 1e6
 
-// nicSlots are the slots of interfaces by key. The mark knows one by its MAC, else by its slot.
+// nicSlots are the slots of interfaces by key. The mark knows one by slot and MAC, by its MAC, else by its slot.
 func (h *hardware) nicSlots() map[string]string {
 	nics := h.Config.NICs()
 	byMAC := map[string]string{}
@@ -28,7 +28,15 @@ func (h *hardware) nicSlots() map[string]string {
 	slots, taken := map[string]string{}, map[string]bool{}
 	marked := h.marked().NICs
 	keys := slices.Sorted(maps.Keys(marked))
+	for _, key := range keys { // two may have one address
+		if slot, mac := marked[key].Slot, marked[key].MAC; mac != "" && slices.Contains(nics, slot) && h.Config.NIC(slot).MAC() == mac && !taken[slot] {
+			slots[key], taken[slot] = slot, true
+		}
+	}
 	for _, key := range keys {
+		if slots[key] != "" {
+			continue
+		}
 		if slot, ok := byMAC[marked[key].MAC]; ok && marked[key].MAC != "" && !taken[slot] {
 			slots[key], taken[slot] = slot, true
 		}
@@ -78,7 +86,7 @@ func (e *edit) nics() error {
 			return err
 		}
 		if mac := nic.MAC(); mac != "" {
-			if other, twice := macs[mac]; twice {
+			if other, twice := macs[mac]; twice && !(e.hadMAC(key, mac) && e.hadMAC(other, mac)) {
 				return backends.Errorf(backends.Conflict, "", "", "networks %q and %q of the VM have one MAC address, %s", other, key, mac).At(path.Attr("mac"))
 			}
 			macs[mac] = key
@@ -97,6 +105,12 @@ func (e *edit) nics() error {
 		e.mark.NICs[key] = m
 	}
 	return nil
+}
+
+// hadMAC reports whether an interface has an address already, perhaps like another one, which Proxmox VE takes.
+func (e *edit) hadMAC(key, mac string) bool {
+	slot, there := e.seen.NICs[key]
+	return there && e.cfg.NIC(slot).MAC() == mac
 }
 
 // placeNICs gives interfaces their slots: those that are there keep theirs, unless the order is changed.
@@ -203,8 +217,8 @@ func (e *edit) nicOptions(nic vmconf.NIC, model string, have, want backends.NIC,
 		}
 		nic = nic.Put(n.key, positive(*n.want))
 	}
-	if model != usualModel && nic.Get("mtu") != "" {
-		if changed(have.MTU, want.MTU) || !changed(have.Model, want.Model) {
+	if model != usualModel && nic.Get("mtu") != "" && (changed(have.MTU, want.MTU) || changed(have.Model, want.Model)) {
+		if changed(have.MTU, want.MTU) {
 			return nic, invalid(path.Attr("mtu"), "only virtio cards are told, and this one is %s", model)
 		}
 		nic = nic.Put("mtu", "") // it went with the card

@@ -158,6 +158,9 @@ func (m *machine) waits() bool {
 
 // observe turns a VM that was read into what the seam tells of it.
 func (b *Backend) observe(ctx context.Context, m *machine, w world, aspects backends.Aspects) (*backends.VM, error) {
+	if limit := m.limit(); aspects&backends.AspectConfig != 0 && limit > 0 && !m.limitAsked(limit) {
+		w.MHz, _ = b.mhz(ctx, m.node) // made by hand: what it is in MHz, as far as that can be told
+	}
 	o := m.hardware.observe(w, aspects&backends.AspectSeed != 0)
 	vm := &backends.VM{
 		ID: m.id(), UUID: o.UUID, Config: o.Spec, Owned: o.Owned,
