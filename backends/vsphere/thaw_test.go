@@ -51,9 +51,12 @@ func TestImageWhileThawed(t *testing.T) {
 			_, err := r.ImportImage(r.ctx, backends.ImageSpec{Name: "debian", Kind: "disk", Fingerprint: "sha256:1 size=1048576"}, backends.ImageSource{Open: unopened(t)})
 			return err
 		},
-		"full":             func() error { _, err := r.CreateVM(r.ctx, &backends.VMSpec{Name: "full", Image: img.ID}); return err },
-		"read by another":  func() error { _, err := other.GetImage(r.ctx, img.ID); return err },
-		"clone by another": func() error { _, err := other.CreateVM(r.ctx, &backends.VMSpec{Name: "other", Image: img.ID}); return err },
+		"full":            func() error { _, err := r.CreateVM(r.ctx, &backends.VMSpec{Name: "full", Image: img.ID}); return err },
+		"read by another": func() error { _, err := other.GetImage(r.ctx, img.ID); return err },
+		"clone by another": func() error {
+			_, err := other.CreateVM(r.ctx, &backends.VMSpec{Name: "other", Image: img.ID})
+			return err
+		},
 	}
 	failed := make(chan string, len(tries))
 	for name, try := range tries {
