@@ -42,7 +42,7 @@ type settings struct {
 
 // open connects, with retries, limits and joined reads around the driver.
 func (s settings) open(ctx context.Context) (backends.Backend, error) {
-	b, err := s.driver(ctx)
+	b, err := middleware.Open(ctx, s.driver)
 	if err != nil {
 		return nil, err
 	}
