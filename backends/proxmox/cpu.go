@@ -89,8 +89,8 @@ func (e *edit) checkCPU() error {
 	return nil
 }
 
-// maxShares is the largest value of cpuunits.
-const maxShares = 262144
+// maxShares is the largest value of cpuunits that is kept: of more, which the API takes, control groups of version 2 make this.
+const maxShares = 10000
 
 // portableModels are the seam's names of models.
 var portableModels = map[string]string{"host-passthrough": "host", "host-model": "max"}

@@ -15,7 +15,7 @@ func (j *cloneJob) run(w *worker) error {
 	if err != nil {
 		return err
 	}
-	release, err := w.lockSource(m)
+	release, err := w.lockSource(m, cloneWait)
 	if err != nil {
 		return err
 	}
@@ -44,29 +44,12 @@ func (j *cloneJob) run(w *worker) error {
 	defer func() { clone.flock <- struct{}{} }()
 	if err := j.fill(w, m, clone, p); err != nil {
 		delete(w.machines, j.newid)
+		if w.ctx.Err() != nil {
+			return die("clone failed: interrupted by signal")
+		}
 		return die("clone failed: %s", text(err))
 	}
 	return nil
-}
-
-// lockSource takes the lock of a VM that is cloned. Several tasks may clone one at a time, unless it runs.
-func (w *worker) lockSource(m *machine) (release func(), err error) {
-	if m.running {
-		return w.takeLock(m)
-	}
-	if m.sharers == 0 {
-		free, err := w.takeLock(m)
-		if err != nil {
-			return nil, err
-		}
-		m.unshare = free
-	}
-	m.sharers++
-	return func() {
-		if m.sharers--; m.sharers == 0 {
-			m.unshare()
-		}
-	}, nil
 }
 
 // fill gives the clone its disks, one after the other, and its configuration. It is called with mu held and lets go

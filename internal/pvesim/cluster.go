@@ -91,6 +91,7 @@ type machine struct {
 	flock   chan struct{} // the lock of its configuration file: holds one token while it is free
 	sharers int           // tasks that share the lock, and what gives it back after the last
 	unshare func()
+	shared  chan struct{} // closed for those who wait to share it when somebody has it; nil where nobody waits
 }
 
 // section is a configuration by key, in PVE's text form: "1" for a boolean, a

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -64,6 +65,9 @@ func text(err error) string {
 	var r *refusal
 	if errors.As(err, &r) {
 		return r.Error()
+	}
+	if errors.Is(err, context.Canceled) {
+		return "received interrupt"
 	}
 	return err.Error()
 }

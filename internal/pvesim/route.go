@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // handler answers one request that passed the schema. What it returns becomes "data".
@@ -59,38 +58,6 @@ func (c *cluster) unlocked(f func()) {
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	f()
-}
-
-// lockConfig takes the lock of a VM's configuration, waiting as long as Proxmox VE does. It is called with mu
-// held, lets go of it while it waits, and returns what gives the lock back.
-func (c *cluster) lockConfig(ctx context.Context, m *machine) (release func(), err error) {
-	select {
-	case <-m.flock:
-		return func() { m.flock <- struct{}{} }, nil
-	default:
-	}
-	c.unlocked(func() {
-		timer := time.NewTimer(c.opts.LockWait)
-		defer timer.Stop()
-		select {
-		case <-m.flock:
-		case <-timer.C:
-			err = die("can't lock file '%s' - got timeout", lockFile(m))
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return func() { m.flock <- struct{}{} }, nil
-}
-
-func lockFile(m *machine) string {
-	if m.lxc {
-		return "/run/lock/lxc/pve-config-" + strconv.Itoa(m.id) + ".lock"
-	}
-	return "/var/lock/qemu-server/lock-" + strconv.Itoa(m.id) + ".conf"
 }
 
 // vm is the VM that the path names at its node, or the error that Proxmox VE has for one that is not there.

@@ -71,10 +71,9 @@ func (t *snapshotTask) removeIn(m *machine, force bool) error {
 		adopt(other.config, t.name, s.config["parent"])
 	}
 	for _, volid := range freed {
-		if !m.inUse("", volid) {
-			m.addUnused(volid)
-		}
+		m.addUnused(volid)
 	}
+	m.dropUsed()
 	return nil
 }
 

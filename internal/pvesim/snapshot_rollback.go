@@ -94,12 +94,23 @@ func (t *snapshotTask) restore(m *machine, s section) {
 	if m.config["vmgenid"] != "" {
 		m.config["vmgenid"] = freshUUID()
 	}
-	keys, drives := before.disks()
-	for _, key := range keys {
-		if file := drives[key].file; t.owns(m, file) && !m.inUse("", file) {
-			m.addUnused(file)
+	then := map[string]bool{}
+	for _, key := range s.drives() {
+		then[parseDrive(s[key]).file] = true
+	}
+	for _, key := range before.drives() {
+		switch d := parseDrive(before[key]); {
+		case then[d.file]:
+		case d.cloudInit():
+			t.say("found unused cloudinit disk '%s', removing it", d.file)
+			if v := t.volume(t.node, d.file); v != nil {
+				_ = t.free(v)
+			}
+		case !d.cdrom():
+			m.addUnused(d.file)
 		}
 	}
+	m.dropUsed()
 }
 
 // startAfter starts the VM as its user would, unless it runs: with a task of its own, which nobody waits for.

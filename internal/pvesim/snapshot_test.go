@@ -221,6 +221,9 @@ func TestLongTasks(t *testing.T) {
 	b.refused("PUT", "/nodes/pve1/qemu/101/config", "name=x", "got timeout")
 	b.task("POST", vm100+"/clone", "newid=102&full=1")
 	end(upid)
+	if exit, _ := ended(t, b.Server, upid); exit != "clone failed: interrupted by signal" {
+		t.Errorf("a clone that was stopped ended %q", exit)
+	}
 	b.refused("GET", "/nodes/pve1/qemu/101/config", "", "does not exist")
 	b.task("DELETE", "/nodes/pve1/qemu/102", "")
 
@@ -237,4 +240,25 @@ func TestLongTasks(t *testing.T) {
 	b.task("POST", vm100+"/snapshot", "snapname=s2")
 	end(long("POST", vm100+"/snapshot/s2/rollback", ""))
 	b.refused("PUT", vm100+"/config", "name=x", "VM is locked (rollback)")
+}
+
+// A rollback gives the VM its disks of then: what it has now is unused after it, but for what cloud-init reads, and what was unused
+// and is a disk again is not.
+func TestRollbackOfDisks(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1,format=qcow2&scsi1=local:1,format=qcow2")
+	b.task("POST", vm100+"/snapshot", "snapname=s1")
+	b.do("PUT", vm100+"/config", "delete=scsi1")
+	b.do("PUT", vm100+"/config", "scsi2=local:1,format=qcow2&ide2=local:cloudinit")
+	has(t, b.config(100), "unused0", "local:100/vm-100-disk-1.qcow2")
+	b.task("POST", vm100+"/snapshot", "snapname=s2")
+	log := b.task("POST", vm100+"/snapshot/s1/rollback", "")
+	if !strings.Contains(log, "found unused cloudinit disk 'local:100/vm-100-cloudinit.qcow2', removing it") {
+		t.Errorf("log:\n%s", log)
+	}
+	now := b.config(100)
+	has(t, now, "scsi1", "local:100/vm-100-disk-1.qcow2,size=1G")
+	has(t, now, "unused0", nil)
+	has(t, now, "unused1", "local:100/vm-100-disk-2.qcow2")
+	b.refused("PUT", vm100+"/config", "delete=unused1", "unable to delete 'local:100/vm-100-disk-2.qcow2' - volume is still in use (snapshot?)")
 }

@@ -50,7 +50,7 @@ func (r *request) taskAt(priv string) (*task, error) {
 		return nil, wrongParam("upid", "unable to parse worker upid")
 	}
 	t := r.tasks.byUPID[upid]
-	if t == nil {
+	if t == nil || t.node != r.p["node"] && r.p["node"] != "localhost" {
 		return nil, wrongParam("upid", "no such task")
 	}
 	if !t.by(r.user) {

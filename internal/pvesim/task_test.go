@@ -109,3 +109,15 @@ func TestPanicIsReported(t *testing.T) {
 		t.Errorf("panics %q", s.panics)
 	}
 }
+
+// A node knows its own tasks only.
+func TestTaskAtOtherNode(t *testing.T) {
+	b := newTrial(t, Options{Nodes: []string{"pve1", "pve2"}})
+	upid, _ := b.do("POST", "/nodes/pve2/qemu", "vmid=100").(string)
+	ended(t, b.Server, upid)
+	for _, what := range []string{"/status", "/log"} {
+		b.do("GET", "/nodes/pve2/tasks/"+upid+what, "")
+		b.refused("GET", "/nodes/pve1/tasks/"+upid+what, "", "upid: no such task")
+	}
+	b.refused("DELETE", "/nodes/pve1/tasks/"+upid, "", "upid: no such task")
+}

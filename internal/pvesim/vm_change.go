@@ -18,7 +18,6 @@ func (u *update) delete(key string) error {
 		u.modified[key] = false
 		return nil
 	}
-	was := m.pending[key]
 	delete(m.pending, key)
 	if slices.Contains(u.boot, key) {
 		u.boot = slices.DeleteFunc(u.boot, func(device string) bool { return device == key })
@@ -44,10 +43,13 @@ func (u *update) delete(key string) error {
 		if err := u.r.checkDrivePrivileges(parseDrive(value), ""); err != nil {
 			return err
 		}
-		if waits {
-			u.registerUnused(m, parseDrive(was))
+		if waits { // of the value in use where there is one: the volume of the other is forgotten
+			u.registerUnused(m, parseDrive(value))
 		}
 	case key == "tags":
+		if err := u.r.checkTags(); err != nil {
+			return err
+		}
 		delete(m.config, key)
 		return nil
 	default:
@@ -86,7 +88,7 @@ func (u *update) change(key, value string) error {
 		if err := u.changeDrive(key, value); err != nil {
 			return err
 		}
-	case hasNumber(key, "serial"), hasNumber(key, "usb"), hasNumber(key, "hostpci"), hasNumber(key, "virtiofs"):
+	case hasNumber(key, "serial"), hasNumber(key, "usb"), hasNumber(key, "hostpci"), hasNumber(key, "virtiofs"), isNIC(key), key == "rng0":
 		if now := m.config[key]; now != "" && now != value {
 			if err := u.r.checkDevice(key, now, "", true); err != nil {
 				return err
@@ -97,6 +99,9 @@ func (u *update) change(key, value string) error {
 		}
 		m.pending[key] = value
 	case key == "tags":
+		if err := u.r.checkTags(); err != nil {
+			return err
+		}
 		m.pending[key] = uniqueTags(value)
 	case key == "cipassword":
 		if !windows(m.config["ostype"]) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -27,6 +28,16 @@ func checkKeys(p params) error {
 		}
 	}
 	return nil
+}
+
+// maxShares is the largest weight of a VM's processors where control groups are of version 2, as on all nodes here.
+const maxShares = 10000
+
+// clampShares lowers a weight that is more than control groups take, which Proxmox VE does without a word.
+func (r *request) clampShares() {
+	if r.p.num("cpuunits", 0) > maxShares {
+		r.p["cpuunits"] = strconv.Itoa(maxShares)
+	}
 }
 
 // publicKey reports whether a line is an SSH public key: a kind, and a body that says the same kind
@@ -167,8 +178,8 @@ func (r *request) checkMedia(key string, d drive) error {
 func (r *request) checkStorages(set params, storage string) error {
 	for _, key := range slices.Sorted(maps.Keys(set)) {
 		if isUnused(key) {
-			if _, _, ok := cutVolid(set[key]); !ok {
-				return wrongParam(key, "not a valid volid: %s", set[key])
+			if err := r.checkUnused(key, set[key]); err != nil {
+				return err
 			}
 		}
 		if !isDrive(key) {
@@ -180,6 +191,21 @@ func (r *request) checkStorages(set params, storage string) error {
 	}
 	if id := set["vmstatestorage"]; id != "" {
 		return r.need(r, "/storage/"+id, "Datastore.AllocateSpace")
+	}
+	return nil
+}
+
+// checkUnused refuses an unused volume that is none, or is not the user's to read.
+func (r *request) checkUnused(key, volid string) error {
+	id, name, ok := cutVolid(volid)
+	if !ok {
+		return wrongParam(key, "not a valid volid: %s", volid)
+	}
+	if err := r.checkVolume(id, name); err != nil {
+		return err
+	}
+	if n, err := r.storage(id).parse(name); err != nil || n.content != "images" {
+		return die("unable to use volume %s - content type needs to be 'images'", volid)
 	}
 	return nil
 }
@@ -254,13 +280,10 @@ func (r *request) checkVolume(id, name string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case n.content == "iso" || n.content == "vztmpl" || n.content == "import":
-		return r.needAny(r, "/storage/"+id, "Datastore.AllocateSpace", "Datastore.Audit")
-	case n.vmid == r.p.num("vmid", 0):
+	if n.vmid != 0 && n.vmid == r.p.num("vmid", 0) {
 		return nil
 	}
-	return r.need(r, "/storage/"+id, "Datastore.Allocate")
+	return r.mayUse(&volume{volid: id + ":" + name, storage: st, content: n.content, vmid: n.vmid})
 }
 
 // checkSource refuses an import-from that is no image.

@@ -254,3 +254,22 @@ func TestPrivilegesOfKeys(t *testing.T) {
 	half.want(500, "only root can set 'args' config", "PUT", config, "args=-x")
 	half.want(403, "Permission check failed", "POST", "/nodes/pve1/qemu", "vmid=101")
 }
+
+// Some values are not kept as they were sent, and a disk that a template gets is a base like its others.
+func TestWhatIsKeptOtherwise(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&cpuunits=20000&template=1&scsi0=local:1,format=qcow2")
+	has(t, b.config(100), "cpuunits", 10000)
+	has(t, b.config(100), "scsi0", "local:100/base-100-disk-0.qcow2,size=1G")
+	b.do("PUT", vm100+"/config", "cpuunits=10001&scsi1=local-lvm:1")
+	has(t, b.config(100), "cpuunits", 10000)
+	has(t, b.config(100), "scsi1", "local-lvm:base-100-disk-0,size=1G")
+}
+
+func TestResizeOfFormats(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1,format=vmdk&scsi1=local:1,format=qcow2")
+	b.fails("PUT", vm100+"/resize", "disk=scsi0&size=2G", "can't resize this image format")
+	b.task("PUT", vm100+"/resize", "disk=scsi1&size=2G")
+	b.refused("POST", vm100+"/move_disk", "disk=scsi0&storage=local-lvm&digest="+strings.Repeat("0", 40), "detected modified configuration - file changed by other user? Try again.")
+}

@@ -29,6 +29,7 @@ var creation = []string{
 
 // createVM makes a VM: its configuration exists at once, with the lock "create", and is filled by the task.
 func createVM(r *request) (any, error) {
+	r.clampShares()
 	id, n := r.p.num("vmid", 0), r.node(r.p["node"])
 	if n == nil {
 		return nil, die("no such node '%s'", r.p["node"])
@@ -129,7 +130,7 @@ func (r *request) checkCreate(set params) error {
 	if err := r.checkKeyPrivileges(slices.Sorted(maps.Keys(set)), pool); err != nil {
 		return err
 	}
-	if err := r.checkDevices(set, pool, false); err != nil {
+	if err := r.checkDevices(set, pool); err != nil {
 		return err
 	}
 	if err := r.checkBridges(set); err != nil {

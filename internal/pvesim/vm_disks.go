@@ -160,6 +160,9 @@ func (d *disker) createNew(key string, dr drive) error {
 			return err
 		}
 		d.sayTransferred(efiSize(dr))
+		if err := d.asBase(v); err != nil {
+			return err
+		}
 		if dr.options["pre-enrolled-keys"] == "1" {
 			dr.options["ms-cert"] = msCertificates[d.opts.Version]
 		}
@@ -176,9 +179,20 @@ func (d *disker) createNew(key string, dr drive) error {
 	if err != nil {
 		return err
 	}
+	if err := d.asBase(v); err != nil {
+		return err
+	}
 	dr.setSize(kib << 10)
 	d.done(key, dr, v)
 	return nil
+}
+
+// asBase makes a new disk of a template a base, as its others are.
+func (d *disker) asBase(v *volume) error {
+	if !d.m.template && d.conf["template"] != "1" || !v.can("template", "") {
+		return nil
+	}
+	return d.makeBase(v)
 }
 
 // sizeInKiB is a size in GiB that may have a fraction, rounded up to whole KiB.
@@ -220,77 +234,6 @@ func (d *disker) attach(key string, dr drive) error {
 	}
 	d.settings[key] = dr.String()
 	return nil
-}
-
-// importDisk makes a volume with the content of another.
-func (d *disker) importDisk(key string, dr drive) error {
-	id, _, _ := dr.wanted()
-	st, err := d.target(id)
-	if err != nil {
-		return err
-	}
-	source := dr.options["import-from"]
-	src, err := d.source(source)
-	if err != nil {
-		return err
-	}
-	job := copyJob{drive: d.driveOf(src), from: src, node: d.m.node.name, to: st, vmid: d.m.id, format: dr.options["format"]}
-	if key == "tpmstate0" && d.opts.Version == 8 {
-		job.format = "raw"
-	}
-	if owner := d.machines[src.vmid]; src.content == "images" && owner != nil {
-		job.running = owner.running
-	}
-	var v *volume
-	d.unlocked(func() { v, err = d.fullClone(job) })
-	if err != nil {
-		return die("cannot import from '%s' - %s", source, text(err))
-	}
-	d.made = append(d.made, v)
-	if extracted := src.format != "raw" && src.content == "import" && insideSyntax.MatchString(src.name()); extracted {
-		d.say("cleaned up extracted image %s", source)
-	}
-	dr.setSize(v.size)
-	d.done(key, dr, v)
-	return nil
-}
-
-// source is the volume to import, which may be a file in an OVA.
-func (d *disker) source(volid string) (*volume, error) {
-	id, name, ok := cutVolid(volid)
-	if ok && insideSyntax.MatchString(name) {
-		d.say("extracting %s", volid)
-		var v *volume
-		var err error
-		d.unlocked(func() { v, err = d.inside(d.m.node.name, volid) })
-		if err == nil {
-			d.say("finished extracting to %s", volid)
-		}
-		return v, err
-	}
-	if v := d.volume(d.m.node.name, volid); v != nil {
-		return v, nil
-	}
-	if st := d.cluster.storage(id); ok && st != nil {
-		if n, err := st.parse(name); err == nil && n.content == "import" {
-			return nil, die("failed to stat '%s'", st.pathOf(n))
-		}
-	}
-	return nil, die("cannot import from '%s' - volume '%s' does not exist", volid, volid)
-}
-
-// driveOf is the key of the drive that uses a volume, "" where none does.
-func (d *disker) driveOf(v *volume) string {
-	owner := d.machines[v.vmid]
-	if owner == nil || v.content != "images" {
-		return ""
-	}
-	for _, key := range owner.config.drives() {
-		if parseDrive(owner.config[key]).file == v.volid {
-			return key
-		}
-	}
-	return ""
 }
 
 // sayTransferred is what a task logs of a copy of so many bytes.

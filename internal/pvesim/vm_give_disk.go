@@ -77,10 +77,10 @@ func (g *diskGift) check() error {
 	if g.source.template || g.target.template {
 		return die("Can't move disks from or to template VMs")
 	}
-	if err := g.source.checkDigest(r.p); err != nil {
+	if err := g.source.checkModified(r.p["digest"]); err != nil {
 		return die("VM %d: %v", g.from, err)
 	}
-	if err := g.target.checkDigest(params{"digest": r.p["target-digest"]}); err != nil {
+	if err := g.target.checkModified(r.p["target-digest"]); err != nil {
 		return die("VM %d: %v", g.to, err)
 	}
 	value, ok := g.source.config[g.disk]

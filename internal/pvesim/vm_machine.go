@@ -74,6 +74,14 @@ func (m *machine) checkDigest(p params) error {
 	return nil
 }
 
+// checkModified is checkDigest in the words of who moves disks.
+func (m *machine) checkModified(digest string) error {
+	if digest != "" && digest != m.digest() {
+		return die("detected modified configuration - file changed by other user? Try again.")
+	}
+	return nil
+}
+
 // checkLock refuses a machine whose lock property is set.
 func (m *machine) checkLock() error {
 	if lock := m.config["lock"]; lock != "" {
@@ -133,19 +141,6 @@ func (w *worker) workIn(nodeName string, id int, f func(m *machine) error) error
 		}
 		return f(m)
 	})
-}
-
-// takeLock is lockConfig with what a task logs about it.
-func (w *worker) takeLock(m *machine) (release func(), err error) {
-	waits := len(m.flock) == 0
-	if waits {
-		w.say("trying to acquire lock...")
-	}
-	release, err = w.lockConfig(w.ctx, m)
-	if err == nil && waits {
-		w.say(" OK")
-	}
-	return release, err
 }
 
 // freshUUID is a random UUID.

@@ -53,7 +53,7 @@ func (j *diskMove) check(c *cluster, m *machine) error {
 	if err := m.checkLock(); err != nil {
 		return err
 	}
-	if err := m.checkDigest(j.p); err != nil {
+	if err := m.checkModified(j.p["digest"]); err != nil {
 		return err
 	}
 	value, ok := m.config[j.disk]

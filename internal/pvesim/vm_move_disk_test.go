@@ -72,7 +72,7 @@ func TestGiveDisk(t *testing.T) {
 	succeed(t, s, "POST", vms, params{"vmid": "161", "scsi0": "local-lvm:1"})
 	const move = vms + "/160/move_disk"
 	refused(t, s, "POST", move, params{"disk": "scsi0", "target-vmid": "160"}, "must be different than source VMID")
-	refused(t, s, "POST", move, params{"disk": "scsi1", "target-vmid": "161", "target-digest": "00"}, "VM 161: checksum mismatch")
+	refused(t, s, "POST", move, params{"disk": "scsi1", "target-vmid": "161", "target-digest": "00"}, "VM 161: detected modified configuration")
 	upid := must(t, s, "POST", move, params{"disk": "scsi1", "target-vmid": "161", "target-disk": "virtio3"})
 	if exit, _ := ended(t, s, upid); exit != "OK" {
 		t.Fatal(exit)

@@ -3,6 +3,7 @@ package pvesim
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,20 +38,20 @@ func (r *request) checkKeyPrivileges(keys []string, pool string) error {
 			hasNumber(key, "hostpci") || hasNumber(key, "virtiofs") {
 			continue // their rules look at the value
 		}
-		priv := keyPrivileges[key]
+		privs := []string{keyPrivileges[key]}
 		switch {
 		case hasNumber(key, "numa"):
-			priv = "VM.Config.CPU"
+			privs[0] = "VM.Config.CPU"
 		case isNIC(key):
-			priv = "VM.Config.Network"
+			privs[0] = "VM.Config.Network"
 		case hasNumber(key, "ipconfig"):
-			priv = "VM.Config.Cloudinit"
+			privs[0] = "VM.Config.Cloudinit"
 		case key == "vmstate":
-			priv = "VM.Config.Disk"
-		case priv == "":
+			privs = []string{"VM.Config.Disk", "VM.PowerMgmt"}
+		case privs[0] == "":
 			return die("only root can set '%s' config", key)
 		}
-		if err := r.needVM(pool, priv); err != nil {
+		if err := r.needVM(pool, privs...); err != nil {
 			return err
 		}
 		if key == "startup" {
@@ -64,23 +65,27 @@ func (r *request) checkKeyPrivileges(keys []string, pool string) error {
 
 // needVM is need for the VM of the path, or for the pool that it is to join.
 func (r *request) needVM(pool string, privs ...string) error {
-	if pool != "" && r.need(r, "/pool/"+pool, privs...) == nil {
+	need := r.need
+	if len(privs) == 1 && privs[0] == "VM.Config.Cloudinit" {
+		need, privs = r.needAny, []string{"VM.Config.Cloudinit", "VM.Config.Network"}
+	}
+	if pool != "" && need(r, "/pool/"+pool, privs...) == nil {
 		return nil
 	}
-	path := "/vms/" + r.p["vmid"]
-	if len(privs) == 1 && privs[0] == "VM.Config.Cloudinit" {
-		return r.needAny(r, path, "VM.Config.Cloudinit", "VM.Config.Network")
-	}
-	return r.need(r, path, privs...)
+	return need(r, "/vms/"+r.p["vmid"], privs...)
 }
 
-// checkDevices refuses devices of the host that are not mapped to all but root, and drives that the user may not set.
-func (r *request) checkDevices(set params, pool string, change bool) error {
+// checkDevices refuses a new VM devices of the host that are not mapped, unless it is root's. Who may make the VM may give it
+// drives: only their storages are asked about.
+func (r *request) checkDevices(set params, pool string) error {
 	if r.user.root() {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(set)) {
-		if err := r.checkDevice(key, set[key], pool, change); err != nil {
+		if isDrive(key) || isNIC(key) {
+			continue
+		}
+		if err := r.checkDevice(key, set[key], pool, false); err != nil {
 			return err
 		}
 	}
@@ -107,12 +112,19 @@ func (r *request) checkDevice(key, value, pool string, change bool) error {
 		host, mapping := property(value, "host", "host"), property(value, "mapping", "")
 		return r.checkMapped(key, "pci", pool, host != "", host != "", mapping, "non-mapped")
 	case hasNumber(key, "virtiofs"):
-		if err := r.needVM(pool, "VM.Config.Options"); err != nil {
+		if err := r.needVM(pool, "VM.Config.Disk"); err != nil {
 			return err
 		}
 		return r.need(r, "/mapping/dir/"+property(value, "dirid", "dirid"), "Mapping.Use")
+	case key == "rng0":
+		if err := r.needVM(pool, "VM.Config.HWType"); err != nil || property(value, "source", "source") != "/dev/hwrng" {
+			return err
+		}
+		return r.need(r, "/mapping/hwrng", "Mapping.Use")
 	case isDrive(key):
 		return r.checkDrivePrivileges(parseDrive(value), pool)
+	case isNIC(key):
+		return r.checkBridge(value)
 	}
 	return nil
 }
@@ -152,18 +164,52 @@ func (r *request) checkBridges(set params) error {
 		if !isNIC(key) {
 			continue
 		}
-		n := parseNIC(set[key])
-		bridge := n.options["bridge"]
-		if bridge == "" {
-			continue
-		}
-		path := "/sdn/zones/localnetwork/" + bridge
-		if tag := n.options["tag"]; tag != "" {
-			path += "/" + tag
-		}
-		if err := r.need(r, path, "SDN.Use"); err != nil {
+		if err := r.checkBridge(set[key]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkBridge refuses an interface whose bridge, or one of whose VLANs there, the user may not use.
+func (r *request) checkBridge(value string) error {
+	n := parseNIC(value)
+	bridge := n.options["bridge"]
+	if bridge == "" || r.user.root() {
+		return nil
+	}
+	path := "/sdn/zones/localnetwork/" + bridge
+	tags := trunkTags(n.options["trunks"])
+	if tag := n.options["tag"]; tag != "" {
+		tags = append([]string{tag}, tags...)
+	}
+	for _, tag := range tags {
+		if err := r.need(r, path+"/"+tag, "SDN.Use"); err != nil {
+			return err
+		}
+	}
+	if len(tags) > 0 {
+		return nil
+	}
+	return r.need(r, path, "SDN.Use")
+}
+
+// trunkTags are the VLANs of a list such as "2-4;7".
+func trunkTags(trunks string) []string {
+	var tags []string
+	for _, part := range splitList(trunks) {
+		first, last, _ := strings.Cut(part, "-")
+		for tag := digits(first); tag <= max(digits(first), digits(last)); tag++ {
+			tags = append(tags, strconv.Itoa(tag))
+		}
+	}
+	return tags
+}
+
+// checkTags refuses a change of tags by who may not change the VM's options.
+func (r *request) checkTags() error {
+	if r.user.root() {
+		return nil
+	}
+	return r.needVM("", "VM.Config.Options")
 }

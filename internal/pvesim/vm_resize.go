@@ -58,6 +58,9 @@ func (w *worker) resizeTo(r *request, m *machine, key, size string) error {
 	case want == v.size:
 		return nil
 	}
+	if v.storage.of().files && v.format != "raw" && v.format != "qcow2" {
+		return die("can't resize this image format")
+	}
 	before := v.size
 	if err := w.resize(v, m.node.name, want); err != nil {
 		return err

@@ -125,6 +125,9 @@ func newUpdate(r *request) (*update, error) {
 	for _, name := range notSettings {
 		delete(u.set, name)
 	}
+	if r.clampShares(); r.p.has("cpuunits") {
+		u.set["cpuunits"] = r.p["cpuunits"]
+	}
 	if err := checkKeys(params(u.set)); err != nil {
 		return nil, err
 	}
