@@ -56,6 +56,7 @@ type Backend struct {
 	making reservations
 	doomed doomed
 	turns  turns
+	quiet  time.Duration // see abandoned
 }
 
 var _ backends.Backend = (*Backend)(nil)
@@ -88,6 +89,7 @@ func open(ctx context.Context, cfg Config) (*Backend, error) {
 		cfg:           cfg,
 		conn:          conn,
 		estate:        newEstate(ctx, conn, cfg.ListingAge),
+		quiet:         quiet,
 	}, nil
 }
 

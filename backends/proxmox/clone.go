@@ -212,7 +212,7 @@ func (c *cloning) finish(ctx context.Context, id backends.ID) error {
 		return blame(err, p)
 	}
 	k := p.Mark
-	k.Partial = false
+	k.Partial = c.as.partial
 	c.noteBases(m, k)
 	text, err := k.describe(value(p.Spec.Description))
 	if err != nil {

@@ -14,6 +14,7 @@ type cloneAs struct {
 	snapshot string // of source, "" for its present state
 	linked   bool
 	path     backends.Path // the attribute that names the source
+	partial  bool          // who asks for it has more to do
 }
 
 // source is what a clone is made from: a VM or template as it is, or a snapshot of it.

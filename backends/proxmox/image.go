@@ -3,6 +3,7 @@ package proxmox
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"regexp"
 	"slices"
@@ -35,7 +36,7 @@ func (b *Backend) importImage(ctx context.Context, spec backends.ImageSpec, sour
 		return backends.Image{}, backends.Errorf(backends.Conflict, "", "", "another image of the name is being made").At("name")
 	}
 	defer release()
-	a := &arrival{Backend: b, spec: spec, source: source}
+	a := &arrival{Backend: b, spec: spec, source: source, token: importToken + rand.Text()[:12]}
 	if spec.Kind == "iso" {
 		return a.file(ctx)
 	}
@@ -47,6 +48,7 @@ type arrival struct {
 	*Backend
 	spec   backends.ImageSpec
 	source backends.ImageSource
+	token  string // of the VM that it becomes
 }
 
 // object names the image in errors and reports.

@@ -14,7 +14,7 @@ import (
 // compose makes a VM whose disks have the content of files or of other VMs' disks, and a template of it. Where it fails nothing is left.
 func (a *arrival) compose(ctx context.Context, place landing, spec *backends.VMSpec, from map[string]staged) (backends.ID, error) {
 	defer a.estate.changed()
-	spec.Name, spec.CreateToken = hostnameFor(a.spec.Name), importToken
+	spec.Name, spec.CreateToken = hostnameFor(a.spec.Name), a.token
 	release, ok := a.making.name(spec.Name)
 	if !ok {
 		return "", backends.Errorf(backends.Conflict, "", "", "a VM %q is being made", spec.Name).At("name")
@@ -25,7 +25,7 @@ func (a *arrival) compose(ctx context.Context, place landing, spec *backends.VMS
 	}
 	guid := uuid.NewString()
 	var p *plan
-	vmid, err := a.allocate(ctx, "", nil, func(ctx context.Context, vmid int64) (err error) {
+	vmid, err := a.allocate(ctx, a.token, nil, func(ctx context.Context, vmid int64) (err error) {
 		p, err = makePlan(request{
 			World: place.world, VMID: vmid, Node: place.node, Want: spec, Import: from[rootKey].volume, ImportBytes: from[rootKey].bytes,
 			UUID: guid, MAC: newMAC, SeedVolume: a.seedVolume(place.world, vmid),
@@ -79,6 +79,9 @@ func (a *arrival) launch(ctx context.Context, node string, vmid int64, p *plan) 
 		form["pool"] = *p.Pool
 	}
 	_, err = a.conn.Task(ctx, "import", a.object(), "POST", pve.Path("nodes", node, "qemu"), form)
+	if lost(err) && ctx.Err() == nil && a.appears(ctx, idOf(vmid), markedWith(a.token, "")) {
+		return nil
+	}
 	return err
 }
 
@@ -120,17 +123,41 @@ func (a *arrival) seal(ctx context.Context, node string, vmid int64, m *mark, de
 	if err != nil {
 		return err
 	}
-	return a.put(ctx, node, vmid, map[string]any{"description": text})
+	return insist(ctx, func() error { return a.put(ctx, node, vmid, map[string]any{"description": text}) })
 }
 
-// undo removes an image that could not be completed, if it is there and of this import.
-func (a *arrival) undo(ctx context.Context, id backends.ID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	a.estate.changed()
-	m, err := a.machine(ctx, id)
-	if err != nil || m.Mark == nil || m.Mark.Token != importToken || m.Mark.Name != "" && (!m.Mark.Partial || m.Mark.Name != a.spec.Name) {
-		return
+// fromVM makes an image of a whole VM: a clone of it that is a template.
+func (a *arrival) fromVM(ctx context.Context) (backends.ID, error) {
+	spec := &backends.CloneSpec{Source: a.source.VM, Spec: backends.VMSpec{
+		Name: hostnameFor(a.spec.Name), CreateToken: a.token, Placement: backends.PlacementSpec{Storage: a.spec.Storage},
+	}}
+	if err := backends.Vet(a.catalogue(), &backends.VMSpec{}, &spec.Spec, backends.CloneRequirements(spec), "create", a.object()); err != nil {
+		return "", err
 	}
-	_ = a.deleteVM(ctx, m, backends.DeleteOptions{}) // why it could not be completed is what is told
+	release, ok := a.making.name(spec.Spec.Name)
+	if !ok {
+		return "", backends.Errorf(backends.Conflict, "", "", "a VM %q is being made", spec.Spec.Name).At("name")
+	}
+	defer release()
+	id, err := a.clone(ctx, &spec.Spec, cloneAs{source: spec.Source, path: "vm_id", partial: true})
+	if err == nil {
+		err = a.relabel(ctx, id)
+	}
+	if err != nil {
+		a.undo(ctx, id)
+		return "", err
+	}
+	return id, nil
+}
+
+// relabel makes a clone the image that it is for.
+func (a *arrival) relabel(ctx context.Context, id backends.ID) error {
+	m, err := a.machine(ctx, id)
+	if err != nil {
+		return err
+	}
+	k := m.Mark.clone(m.hardware.VMID)
+	k.Image, k.Name, k.Fingerprint = a.spec.Kind, a.spec.Name, a.spec.Fingerprint
+	o := m.hardware.observe(world{}, false)
+	return a.seal(ctx, m.node, m.hardware.VMID, k, value(o.Spec.Description))
 }

@@ -133,27 +133,6 @@ func (a *arrival) template(ctx context.Context) (backends.Image, error) {
 	return img, err
 }
 
-// clear sees to it that no VM has the name: one that an import left which was cut short is removed.
-func (a *arrival) clear(ctx context.Context) error {
-	left, err := a.claim(ctx, hostnameFor(a.spec.Name), importToken)
-	if left == "" || err != nil {
-		return err
-	}
-	m, err := a.machine(ctx, left)
-	switch {
-	case backends.CodeOf(err) == backends.NotFound:
-		return nil
-	case err != nil:
-		return err
-	case m.hardware.Template:
-		return backends.Errorf(backends.Conflict, "", "", "the image %q has a VM of the same name, %s", m.imageName(), left).At("name").Advise("Choose another name.")
-	}
-	return a.deleteVM(ctx, m, backends.DeleteOptions{})
-}
-
-// importToken is the creation token of images. One that was left by an import that was cut short is replaced.
-const importToken = "image"
-
 // has reports whether an image is what is asked for already.
 func (a *arrival) has(img backends.Image) bool {
 	return a.spec.Fingerprint != "" && img.Fingerprint == a.spec.Fingerprint && img.Kind == a.spec.Kind &&
@@ -247,36 +226,4 @@ func (a *arrival) ofDisk(ctx context.Context, place landing) (backends.ID, error
 		place.node, place.facts, place.world = m.node, facts, w
 	}
 	return a.compose(ctx, place, a.diskSpec(place, root.Format()), map[string]staged{rootKey: {volume: root.Volume(), format: root.Format(), bytes: root.Bytes()}})
-}
-
-// fromVM makes an image of a whole VM: a clone of it that is a template.
-func (a *arrival) fromVM(ctx context.Context) (backends.ID, error) {
-	id, err := a.CloneVM(ctx, &backends.CloneSpec{Source: a.source.VM, Spec: backends.VMSpec{
-		Name: hostnameFor(a.spec.Name), CreateToken: importToken, Placement: backends.PlacementSpec{Storage: a.spec.Storage},
-	}})
-	if err != nil {
-		a.undo(ctx, id)
-		if backends.CodeOf(err) == backends.NotFound {
-			err = at(contentError(ctx, err), "vm_id")
-		}
-		return "", err
-	}
-	err = a.relabel(ctx, id)
-	if err != nil {
-		a.undo(ctx, id)
-		return "", err
-	}
-	return id, nil
-}
-
-// relabel makes a clone the image that it is for.
-func (a *arrival) relabel(ctx context.Context, id backends.ID) error {
-	m, err := a.machine(ctx, id)
-	if err != nil {
-		return err
-	}
-	k := m.Mark.clone(m.hardware.VMID)
-	k.Image, k.Name, k.Fingerprint = a.spec.Kind, a.spec.Name, a.spec.Fingerprint
-	o := m.hardware.observe(world{}, false)
-	return a.seal(ctx, m.node, m.hardware.VMID, k, value(o.Spec.Description))
 }
