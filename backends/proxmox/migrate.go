@@ -178,12 +178,26 @@ func (b *Backend) canMove(ctx context.Context, m *machine, node, storage string)
 	return mo, nil
 }
 
-// arrive waits until high availability has moved a VM, which it does some time after it was asked.
+// hesitation is how long high availability may take to begin what it was asked for: it looks every ten seconds.
+const hesitation = time.Minute
+
+// arrive waits until high availability has moved a VM, which it does some time after it was asked, if it does.
 func (b *Backend) arrive(ctx context.Context, m *machine, node string) error {
+	moving, asked := false, time.Now()
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		s, err := b.look(ctx, m.id()) // before where it is, for it may arrive in between
 		b.estate.changed()
 		if now, err := b.estate.search(ctx, m.hardware.VMID); err == nil && now == node {
 			return nil
+		}
+		if err == nil {
+			switch was := moving; {
+			case s.HA.State == "migrate" || s.HA.State == "relocate":
+				moving = true
+			case was, s.HA.State == "error", time.Since(asked) > hesitation:
+				return backends.Errorf(backends.Precondition, "", "", "high availability was asked to move the VM and leaves it at the node %q, in the state %q", s.node, s.HA.State).
+					Advise("Look at the log of the migration's task in Proxmox VE, and at what high availability is told of the VM's nodes: its group, or its rules.")
+			}
 		}
 		select {
 		case <-ctx.Done():

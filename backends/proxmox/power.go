@@ -73,7 +73,10 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, action backends.PowerAction) error {
 	now, want := s.power(), action.Settled()
 	if now == want || now == backends.Stopped && action == backends.Shutdown {
-		return nil
+		if !s.undoes(now) {
+			return nil
+		}
+		now = undone[now] // high availability has to be told as if it were
 	}
 	if s.Template && action == backends.PowerOn {
 		return backends.Errorf(backends.Precondition, "", "", "it is a template, which never runs").
@@ -99,7 +102,7 @@ func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, act
 			if b.reach(ctx, id, want, false) == nil {
 				return nil
 			}
-		} else if after, lookErr := b.look(ctx, id); lookErr == nil && after.power() == want {
+		} else if after, lookErr := b.look(ctx, id); lookErr == nil && after.power() == want && !after.undoes(want) {
 			return nil
 		}
 		return err
@@ -112,17 +115,47 @@ func (b *Backend) transit(ctx context.Context, id backends.ID, s situation, t tr
 	defer b.estate.changed()
 	return b.on(ctx, id, func(node string, vmid int64) error {
 		path := pve.Path("nodes", node, "qemu", vmid, "status", t.call)
-		if t.ask {
+		switch {
+		case t.ask && bool(s.HA.Managed) && t.call == "shutdown":
+			var upid pve.Text
+			return b.conn.Post(ctx, path, patience(ctx), &upid)
+		case t.ask:
 			var upid pve.Text
 			return b.conn.Post(ctx, path, t.form, &upid)
-		}
-		if t.call == "stop" {
+		case t.call == "stop" && !bool(s.HA.Managed): // its own shutdown must not fail, or it gives the VM up
 			b.overrule(ctx, node, vmid)
 		}
 		_, err := b.conn.Task(ctx, t.call, backends.VMObject(s.name()), "POST", path, t.form)
 		return err
 	})
 }
+
+// patience is how long high availability gives a guest that is asked to shut down, before it stops the VM: for as long as the caller waits. It would
+// be a minute.
+func patience(ctx context.Context) map[string]any {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	return map[string]any{"timeout": int64(max(time.Until(end), 0)/time.Second) + 1}
+}
+
+// undoes reports whether high availability is going to bring the VM out of a state that it is in.
+func (s situation) undoes(state backends.PowerState) bool {
+	if !s.HA.Managed {
+		return false
+	}
+	switch s.HA.State {
+	case "started", "request_start", "request_start_balance", "migrate", "relocate", "recovery":
+		return state == backends.Stopped
+	case "request_stop", "stopped":
+		return state == backends.Running
+	}
+	return false
+}
+
+// undone are the states that high availability brings a VM into.
+var undone = map[backends.PowerState]backends.PowerState{backends.Stopped: backends.Running, backends.Running: backends.Stopped}
 
 // overrule ends the tasks that wait for a VM's guest to do as it was asked: they hold the lock of the VM for as long. Those of others that the
 // account may not end stay, and so does what cannot be asked for: the stop then says what is in its way. Proxmox VE has a parameter for that, which
@@ -160,28 +193,31 @@ func (b *Backend) reach(ctx context.Context, id backends.ID, want backends.Power
 	case err == nil:
 		return nil
 	case ctx.Err() == nil && bounded.Err() != nil:
-		return backends.Errorf(backends.Precondition, "", "", "Proxmox VE says that it is done, and the VM is %s, not %s", now, want).
+		return backends.Errorf(backends.Precondition, "", "", "Proxmox VE says that it is done, and the VM is %s, not %s", now.power(), want).
 			Advise("Look at the VM's task log in Proxmox VE: its guest, or QEMU, may have ended at once.")
+	case ctx.Err() != nil && bool(now.HA.Managed):
+		return backends.Errorf(backends.CodeOf(ctx.Err()), "", "", "high availability was asked for it and has the VM in the state %q, which is %s, not %s: %w", now.HA.State, now.power(), want, ctx.Err()).
+			Advise("See what it does: ha-manager status, and the journals of pve-ha-crm and pve-ha-lrm on the node %s.", now.node)
 	default:
 		return err
 	}
 }
 
-// await looks at growing intervals until the VM is in a state, and returns the one that it was seen in last.
+// await looks at growing intervals until the VM is in a state to stay, and returns what it saw last.
 // A VM that high availability has given up on will not come there.
-func (b *Backend) await(ctx context.Context, id backends.ID, want backends.PowerState) (last backends.PowerState, err error) {
-	last = backends.Unknown
+func (b *Backend) await(ctx context.Context, id backends.ID, want backends.PowerState) (last situation, err error) {
+	last.Status = "unknown"
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		s, err := b.look(ctx, id)
 		switch {
 		case err == nil:
-			if last = s.power(); last == want {
+			if last = s; s.power() == want && !s.undoes(want) {
 				b.estate.changed() // by the guest, perhaps: what was listed is old
 				return last, nil
 			}
 			if s.HA.Managed && s.HA.State == "error" {
 				return last, backends.Errorf(backends.Precondition, "", "", "high availability has the VM in the state error, and does nothing with it").
-					Advise("Mend what kept the VM from starting, then disable and enable it again: ha-manager set vm:%s --state disabled", id)
+					Advise("Mend what went wrong, then disable and enable it again: ha-manager set vm:%s --state disabled", id)
 			}
 		case backends.CodeOf(err) != backends.Transient:
 			return last, err
