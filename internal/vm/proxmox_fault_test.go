@@ -186,7 +186,13 @@ func TestAccVM_lockedOnProxmox(t *testing.T) {
 	if got := s.Hardware("web")["cores"]; got != "2" {
 		t.Errorf("the VM has %s cores", got)
 	}
-	w.Destroy()
+	s.SetLock(id, "snapshot")
+	destroy := w.Start("destroy", "-auto-approve")
+	destroy.Until("the removal was tried", func() bool { return s.Sum("DELETE /nodes/{node}/qemu/{vmid}") > 1 })
+	s.SetLock(id, "")
+	if out, err := destroy.Wait(); err != nil {
+		t.Errorf("destroy: %v\n%s", err, out)
+	}
 	s.AssertEmpty()
 }
 
