@@ -11,9 +11,15 @@ import (
 // onProxmox is a workspace for the Proxmox VE that anybody can start.
 func onProxmox(t *testing.T, args ...string) *tfrun.Workspace {
 	t.Helper()
-	return enter(t, simulator(t, "../internal/pvesim/cmd/pvesim", args...), map[string]string{
-		"endpoint": "PROXMOX_VE_ENDPOINT", "api_token": "PROXMOX_VE_API_TOKEN", "fingerprint": "PROXMOX_VE_FINGERPRINT",
-	})
+	return enter(t, simulator(t, proxmoxCommand, args...), proxmoxVariables)
+}
+
+// proxmoxCommand is the one that starts a Proxmox VE.
+const proxmoxCommand = "../internal/pvesim/cmd/pvesim"
+
+// proxmoxVariables are those that lead to it.
+var proxmoxVariables = map[string]string{
+	"endpoint": "PROXMOX_VE_ENDPOINT", "api_token": "PROXMOX_VE_API_TOKEN", "fingerprint": "PROXMOX_VE_FINGERPRINT",
 }
 
 // The README's VM is made on the Proxmox VE that anybody can start, planned again without a difference, and destroyed.

@@ -52,13 +52,19 @@ func simulator(t *testing.T, command string, args ...string) map[string]string {
 func enter(t *testing.T, said, variables map[string]string) *tfrun.Workspace {
 	t.Helper()
 	w := tfrun.New(t)
+	tell(t, w, said, variables)
+	return w
+}
+
+// tell puts what a simulator printed into the environment of a workspace.
+func tell(t *testing.T, w *tfrun.Workspace, said, variables map[string]string) {
+	t.Helper()
 	for name, variable := range variables {
 		if said[name] == "" {
 			t.Fatalf("the simulator prints no %s: %v", name, said)
 		}
 		w.Setenv(variable, said[name])
 	}
-	return w
 }
 
 // readme is the README's VM with that one of its provider blocks which holds a text.

@@ -1,7 +1,7 @@
 # Plan a module in CI against a hypervisor that CI cannot reach.
 #
 # The mock takes on the capabilities of libvirt: "terraform plan" then refuses what
-# libvirt would refuse, with no host, no credentials and no state to share. It imitates vSphere too.
+# libvirt would refuse, with no host, no credentials and no state to share. It imitates vSphere and Proxmox VE too.
 
 terraform {
   required_providers {

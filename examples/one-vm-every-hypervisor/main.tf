@@ -1,4 +1,4 @@
-# The same VM on two hypervisors, from one module.
+# The same VM on three hypervisors, from one module.
 
 terraform {
   required_providers {
@@ -8,9 +8,17 @@ terraform {
   }
 }
 
+# Where to log in, and as whom, is in the environment: VSPHERE_SERVER, VSPHERE_USER and VSPHERE_PASSWORD, PROXMOX_VE_ENDPOINT and
+# PROXMOX_VE_API_TOKEN. The blocks have what a VM is given that names no storage and no network.
+
 provider "virtrigaud" {
   alias   = "datacenter"
-  vsphere = { cluster = "cluster-a" } # server, user and password from VSPHERE_SERVER, VSPHERE_USER and VSPHERE_PASSWORD
+  vsphere = { cluster = "cluster-a", datastore = "datastore1", network = "VM Network" }
+}
+
+provider "virtrigaud" {
+  alias   = "plant"
+  proxmox = { storage = "local-lvm", bridge = "vmbr0" }
 }
 
 provider "virtrigaud" {
@@ -32,6 +40,13 @@ module "datacenter" {
   image     = local.ubuntu
 }
 
+module "plant" {
+  source    = "./vm"
+  providers = { virtrigaud = virtrigaud.plant }
+  name      = "web-01"
+  image     = local.ubuntu
+}
+
 module "branch" {
   source    = "./vm"
   providers = { virtrigaud = virtrigaud.branch }
@@ -40,5 +55,5 @@ module "branch" {
 }
 
 output "vms" {
-  value = { datacenter = module.datacenter.vm, branch = module.branch.vm }
+  value = { datacenter = module.datacenter.vm, plant = module.plant.vm, branch = module.branch.vm }
 }

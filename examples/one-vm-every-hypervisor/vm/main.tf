@@ -19,7 +19,7 @@ variable "image" {
 data "virtrigaud_capabilities" "here" {}
 
 locals {
-  can = { for id, c in data.virtrigaud_capabilities.here.capabilities : id => contains(["full", "partial", "restart"], c.level) }
+  full = { for id, c in data.virtrigaud_capabilities.here.capabilities : id => c.level == "full" }
 }
 
 resource "virtrigaud_image" "this" {
@@ -32,12 +32,20 @@ resource "virtrigaud_vm" "this" {
   name  = var.name
   image = virtrigaud_image.this.id
 
-  # Guaranteed where the hypervisor can guarantee it.
-  cpu    = { cores = 2, reservation_mhz = local.can["resource_reservations"] ? 1000 : null }
-  memory = { size_mib = 2048 }
+  cpu = { cores = 2 }
+  # A quarter of it is guaranteed where the hypervisor can guarantee a part.
+  memory = { size_mib = 2048, reservation_mib = local.full["resource_reservations"] ? 512 : null }
   disks  = { root = { size_gib = 20 } }
 
   networks = { lan = {} }
+
+  # VMware's agent is in the image. That of QEMU, which libvirt and Proxmox VE ask, stays idle on vSphere.
+  cloud_init = {
+    user_data = <<-YAML
+      #cloud-config
+      packages: [qemu-guest-agent]
+    YAML
+  }
   wait_for = {}
 }
 
