@@ -70,6 +70,10 @@ func (e *edit) tpm() error {
 		return nil
 	}
 	if _, have := e.cfg[tpmSlot]; have {
+		if want { // there is one, of the version 1.2
+			return backends.Errorf(backends.Precondition, "", "", "the VM has a TPM of the version 1.2, whose state, and all that the guest has sealed with it, would be lost").At("tpm").
+				Advise("Leave tpm out. To give the VM one of the version 2.0, free the guest from the old one first (suspend BitLocker), and remove that in Proxmox VE.")
+		}
 		e.dropState(tpmSlot, "tpm")
 	}
 	if !want {

@@ -26,13 +26,20 @@ func (e *edit) general() error {
 	if e.creating() && e.UUID != "" {
 		e.set("smbios1", "uuid="+e.UUID, "name")
 	}
+	lower := map[string]string{}
 	for _, tag := range e.asked.Tags {
+		if other, twice := lower[strings.ToLower(tag)]; twice && other != tag {
+			return invalid("tags", "%q and %q are one tag to Proxmox VE", other, tag)
+		}
+		lower[strings.ToLower(tag)] = tag
 		if !tagForm.MatchString(tag) {
 			return invalid("tags", "%q is no tag that Proxmox VE takes: letters, digits and _ - + .", tag)
 		}
 	}
 	if e.asked.Tags != nil {
-		if text := vmconf.FormatTags(e.asked.Tags); text != vmconf.FormatTags(vmconf.ParseTags(e.cfg["tags"])) {
+		// What a VM was created with, Proxmox VE keeps as it was written; what is set later becomes lower case.
+		have := vmconf.ParseTags(e.cfg["tags"])
+		if text := vmconf.FormatTags(e.asked.Tags); text != strings.Join(have, ";") && !sameTags(e.asked.Tags, have) {
 			e.set("tags", text, "tags")
 		}
 		e.mark.Tags = nil
@@ -47,6 +54,11 @@ func (e *edit) general() error {
 		e.mark.Settings = *e.asked.Settings
 	}
 	return e.guestOS()
+}
+
+// sameTags reports whether a VM has just these tags, in any order.
+func sameTags(asked, have []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(asked))), have)
 }
 
 // osTypes are Proxmox VE's own (qemu-server).

@@ -32,7 +32,8 @@ type mark struct {
 	// Adopted is set on a VM that was made elsewhere and is managed here.
 	Adopted bool `json:"adopted,omitempty"`
 
-	GuestOS        string   `json:"os,omitempty"` // as asked: "linux"
+	GuestOS        string   `json:"os,omitempty"`      // as asked: "linux"
+	Machine        string   `json:"machine,omitempty"` // as asked, without a version: "q35"
 	Tags           []string `json:"tags,omitempty"`
 	MaxMiB         int64    `json:"max_mib,omitempty"`
 	ReservationMiB int64    `json:"reserve_mib,omitempty"` // asked of a VM without a balloon, of which all is reserved

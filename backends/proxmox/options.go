@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -43,6 +44,12 @@ func (e *edit) machine() error {
 		}
 		e.setMachine(*want.Machine, "proxmox.machine")
 	}
+	if want.Machine != nil {
+		e.mark.Machine = ""
+		if *want.Machine == machineFamily(*want.Machine) {
+			e.mark.Machine = *want.Machine
+		}
+	}
 	switch {
 	case changed(have.SCSIController, want.SCSIController):
 		if !slices.Contains(scsiHardware, *want.SCSIController) {
@@ -53,6 +60,26 @@ func (e *edit) machine() error {
 		e.set("scsihw", usualSCSI, "proxmox.scsi_controller")
 	}
 	return nil
+}
+
+// machineFamily is a machine type without its version.
+func machineFamily(kind string) string {
+	switch {
+	case strings.Contains(kind, "q35"):
+		return "q35"
+	case strings.HasPrefix(kind, "virt"):
+		return "virt"
+	}
+	return usualMachine
+}
+
+// machineTold is the machine type as it was asked for: Proxmox VE gives one with Windows a version.
+func (h *hardware) machineTold() string {
+	kind := cmp.Or(h.Config.Machine(), usualMachine)
+	if asked := h.marked().Machine; asked != "" && machineFamily(kind) == asked {
+		return asked
+	}
+	return kind
 }
 
 // setMachine keeps the other options of the key machine.
@@ -165,11 +192,8 @@ func observeParts(p vmconf.Props, keys []string) map[string]string {
 func (h *hardware) observeOptions() *backends.ProxmoxOptions {
 	c := h.Config
 	o := &backends.ProxmoxOptions{
-		VMID: new(h.VMID), Machine: new(c.Machine()), SCSIController: new(c["scsihw"]), Autostart: new(c.Bool("onboot", false)),
+		VMID: new(h.VMID), Machine: new(h.machineTold()), SCSIController: new(c["scsihw"]), Autostart: new(c.Bool("onboot", false)),
 		Snippets: map[string]string{}, Options: map[string]string{},
-	}
-	if *o.Machine == "" {
-		o.Machine = new(usualMachine)
 	}
 	if *o.SCSIController == "" {
 		o.SCSIController = new(hardwareSCSI)

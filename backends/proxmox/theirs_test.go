@@ -2,6 +2,7 @@ package proxmox_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -69,6 +70,66 @@ func TestTheirLimit(t *testing.T) {
 		}
 		if got := c.mustRead(id).Config.CPU.LimitMHz; got == nil || *got != want {
 			t.Errorf("%v, want %d: cpulimit is %q", got, want, c.config("pve1", id)["cpulimit"])
+		}
+	}
+}
+
+// Tags that were written in capitals, which a creation keeps, become those that are asked for.
+func TestTheirTags(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+	id := c.theirs(map[string]any{"tags": "Web;prod"})
+	for _, want := range [][]string{{"Web", "prod"}, {"prod", "web"}, {"Prod", "web"}, {"prod", "web"}} {
+		if err := c.change(id, backends.Live, func(s *backends.VMSpec) { s.Tags = want }); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.mustRead(id).Config.Tags; !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	wants(t, c.change(id, backends.Live, func(s *backends.VMSpec) { s.Tags = []string{"Web", "web"} }), backends.Invalid, "tags", "Web", "web")
+}
+
+// A TPM of another version is not thrown away for one of the version that is asked for: what is sealed with it would be lost.
+func TestTheirTPM(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+	id := c.theirs(map[string]any{"tpmstate0": "local:1,version=v1.2"})
+	before := c.config("pve1", id)["tpmstate0"]
+	wants(t, c.change(id, backends.Cold, func(s *backends.VMSpec) { s.TPM = new(true) }), backends.Precondition, "tpm", "1.2", "BitLocker")
+	if now := c.config("pve1", id)["tpmstate0"]; now != before || now == "" {
+		t.Errorf("%q became %q", before, now)
+	}
+}
+
+// Proxmox VE gives VMs with Windows the machine of its present version. That is the one that was asked for.
+func TestPinnedMachine(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+	for _, kind := range []string{"q35", "pc"} {
+		spec := small("windows-" + kind)
+		spec.GuestOS, spec.Proxmox = new("windows"), &backends.ProxmoxOptions{Machine: &kind}
+		id := c.create(spec)
+		pinned := c.config("pve1", id)["machine"]
+		if pinned == kind {
+			t.Fatal("it is not pinned")
+		}
+		if got := *c.mustRead(id).Config.Proxmox.Machine; got != kind {
+			t.Errorf("%s is told as %s", kind, got)
+		}
+		if err := c.change(id, backends.Live, func(s *backends.VMSpec) { s.Description = new("changed") }); err != nil {
+			t.Fatal(err)
+		}
+		if now := c.config("pve1", id)["machine"]; now != pinned {
+			t.Errorf("%s became %s", pinned, now)
+		}
+		// Another one is asked for, and told as it is.
+		if err := c.change(id, backends.Cold, func(s *backends.VMSpec) { s.Proxmox.Machine = &pinned }); err != nil {
+			t.Fatal(err)
+		}
+		if got := *c.mustRead(id).Config.Proxmox.Machine; got != pinned {
+			t.Errorf("%s is told as %s", pinned, got)
+		}
+		c.set("pve1", id, map[string]any{"machine": map[string]string{"q35": "pc", "pc": "q35"}[kind]})
+		if got := *c.mustRead(id).Config.Proxmox.Machine; got == kind || got == pinned {
+			t.Errorf("another kind is told as %s", got)
 		}
 	}
 }
