@@ -35,6 +35,15 @@ type Refusal struct {
 	Message      string            // of the body, "" where it has none
 	Params       map[string]string // what is wrong with parameters, by name
 	Who          string            // who asked: root@pam, or root@pam!tf for a token
+
+	plain *Refusal
+}
+
+// Judge has the answer judged by what it said before secrets were taken out of it, of which nothing is shown: a secret may be a word
+// that says what it is about.
+func (r *Refusal) Judge(plain *Refusal) *Refusal {
+	r.plain = plain
+	return r
 }
 
 // Error is what Proxmox VE says.
@@ -133,7 +142,11 @@ func judge(err error) verdict {
 	var v verdict
 	switch {
 	case errors.As(err, &r):
-		v = ofRefusal(r)
+		if v = ofRefusal(r); r.plain != nil {
+			shown := v.text
+			v = ofRefusal(r.plain)
+			v.text = shown
+		}
 	case errors.As(err, &f):
 		v = ofFailure(f)
 	case errors.Is(err, context.Canceled):

@@ -41,4 +41,11 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	if strings.Contains(err.Error(), "'ab'") {
 		t.Error(err)
 	}
+	// What an answer is about is known all the same.
+	f.on("POST /nodes/n/qemu/1/agent/exec", no(500, "QEMU guest agent is not running"))
+	err = c.Post(t.Context(), "/nodes/n/qemu/1/agent/exec", map[string]any{"command": []string{"sh", "a", "agent"}}, nil)
+	wants(t, err, backends.Precondition, "is not running", "qemu-guest-agent")
+	if strings.Contains(err.Error(), "guest agent") {
+		t.Error(err)
+	}
 }
