@@ -217,6 +217,28 @@ func TestFailOverOfReads(t *testing.T) {
 	}
 }
 
+// An endpoint whose own services are in trouble is left for the next, other than one that does not reach a node.
+func TestFailOverFromAnEndpointInTrouble(t *testing.T) {
+	for what, trouble := range map[string]reply{
+		"daemon": bare(595, "Connection refused"), "balancer": bare(503, "Service Unavailable"), "minority": no(500, "cluster not ready - no quorum?"),
+	} {
+		one, two := newFake(t), newFake(t)
+		cfg := one.config()
+		cfg.Endpoints = []string{one.URL, two.URL}
+		c := connected(t, cfg)
+		one.on("GET /x", trouble)
+		one.on("GET /nodes/n/x", bare(595, "No route to host"))
+		two.on("GET /x", ok("two"))
+		if err := c.Get(t.Context(), "/nodes/n/x", nil, nil); backends.CodeOf(err) != backends.Transient || c.Endpoint() != one.URL {
+			t.Errorf("%s: at %s: %v", what, c.Endpoint(), err)
+		}
+		var who string
+		if err := c.Get(t.Context(), "/x", nil, &who); err != nil || who != "two" {
+			t.Errorf("%s: %s %v", what, who, err)
+		}
+	}
+}
+
 func TestHangingServer(t *testing.T) {
 	f := newFake(t)
 	cfg := f.config()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -68,7 +69,10 @@ func (c *Client) exchange(ctx context.Context, q *call) (*answer, error) {
 			}
 			pause = 0
 			continue
-		case err == nil && !fault.Passing(a.status) && !(q.reads() && c.passes(q, a)):
+		case err == nil && c.ails(q, a):
+			c.places.leave(p)
+		}
+		if err == nil && !fault.Passing(a.status) && !(q.reads() && c.passes(q, a)) {
 			return a, nil
 		}
 		trail.add(p, err)
@@ -108,6 +112,18 @@ func (c *Client) exchange(ctx context.Context, q *call) (*answer, error) {
 func (c *Client) passes(q *call, a *answer) bool {
 	return a.status == http.StatusInternalServerError && backends.CodeOf(fault.Wrap(c.refusal(q, a), "", "")) == backends.Transient
 }
+
+// ails reports whether an answer tells that the endpoint itself is in trouble: its daemon does not answer its proxy, or it is cut off from the
+// cluster. Where the request was for a node, it may be that one which is away.
+func (c *Client) ails(q *call, a *answer) bool {
+	if fault.Passing(a.status) {
+		return !strings.HasPrefix(q.path, "/nodes/")
+	}
+	return a.status == http.StatusInternalServerError && cutOff.MatchString(c.refusal(q, a).Error())
+}
+
+// cutOff is what a node says that is not with the others.
+var cutOff = regexp.MustCompile(`no quorum|ipcc_send_rec`)
 
 // attempt sends a request once.
 func (c *Client) attempt(ctx context.Context, q *call, l *login, p *place) (*answer, error) {
