@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -82,10 +84,14 @@ func Retry(b backends.Backend, p RetryPolicy) backends.Backend {
 		pause := backoff.NewExponentialBackOff()
 		pause.InitialInterval, pause.MaxInterval = p.First, p.Most
 		start := time.Now()
+		var held error // that the object was locked, the last time it was
 		for {
 			err := next(ctx)
 			switch backends.CodeOf(err) {
 			case backends.Locked:
+				held = err
+			case backends.Timeout, backends.Canceled:
+				return afterLock(err, held)
 			case backends.Transient:
 				if !c.Repeatable || time.Since(start) > p.Transient {
 					return err
@@ -102,4 +108,18 @@ func Retry(b backends.Backend, p RetryPolicy) backends.Backend {
 			}
 		}
 	})
+}
+
+// afterLock adds to the end of the time what it was spent on, where that was a lock.
+func afterLock(err, held error) error {
+	var end, lock *backends.Error
+	if !errors.As(err, &end) || !errors.As(held, &lock) {
+		return err
+	}
+	c := *end
+	c.Err = fmt.Errorf("%w; it was locked before: %w", end.Err, lock.Err)
+	if c.Remedy == "" {
+		c.Remedy = lock.Remedy
+	}
+	return &c
 }

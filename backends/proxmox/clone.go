@@ -59,6 +59,7 @@ func (b *Backend) clone(ctx context.Context, spec *backends.VMSpec, as cloneAs) 
 	}
 	vmid, err := b.allocate(ctx, spec.CreateToken, askedID(spec), c.copy)
 	if err != nil {
+		err = b.nameHolder(ctx, as.source, err)
 		return b.whatIsLeft(ctx, vmid, spec.CreateToken, c.left, markedWith(spec.CreateToken, c.want.Name)), err
 	}
 	b.making.sure(spec.CreateToken)

@@ -37,7 +37,7 @@ func (b *Backend) DeleteVM(ctx context.Context, id backends.ID, opts backends.De
 		if err == nil || backends.CodeOf(err) == backends.NotFound {
 			b.doomed.forget(id)
 		}
-		return fault.Wrap(err, "delete", m.object())
+		return fault.Wrap(b.nameHolder(ctx, id, err), "delete", m.object())
 	}
 }
 

@@ -26,7 +26,7 @@ func (b *Backend) Migrate(ctx context.Context, id backends.ID, to backends.Place
 	if err := backends.Vet(b.catalogue(), from, desired, backends.Diff(from, desired), op, m.object()); err != nil {
 		return err
 	}
-	return fault.Wrap(b.migrate(ctx, m, to), op, m.object())
+	return fault.Wrap(b.nameHolder(ctx, id, b.migrate(ctx, m, to)), op, m.object())
 }
 
 func (b *Backend) migrate(ctx context.Context, m *machine, to backends.PlacementSpec) error {

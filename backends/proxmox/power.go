@@ -67,7 +67,7 @@ func (b *Backend) SetPower(ctx context.Context, id backends.ID, action backends.
 	if err != nil {
 		return fault.Wrap(err, op, backends.VMObject(string(id)))
 	}
-	return fault.Wrap(b.setPower(ctx, id, s, action), op, backends.VMObject(s.name()))
+	return fault.Wrap(b.nameHolder(ctx, id, b.setPower(ctx, id, s, action)), op, backends.VMObject(s.name()))
 }
 
 func (b *Backend) setPower(ctx context.Context, id backends.ID, s situation, action backends.PowerAction) error {

@@ -30,7 +30,7 @@ func (b *Backend) Reconfigure(ctx context.Context, id backends.ID, r backends.Re
 		err = b.reconfigure(ctx, m, r)
 		moved := backends.CodeOf(err) == backends.NotFound && b.moved(ctx, m)
 		if try == reconfigureTries || !moved && !errors.Is(err, fault.ErrDigest) || ctx.Err() != nil {
-			return fault.Wrap(err, "change", m.object())
+			return fault.Wrap(b.nameHolder(ctx, id, err), "change", m.object())
 		}
 		b.estate.changed()
 	}

@@ -25,6 +25,8 @@ var (
 	// ErrLeftover: an earlier VM of the VMID has left its cloud-init drive's volume, whose name is always the same. Its code is
 	// Conflict; take another VMID.
 	ErrLeftover = errors.New("an earlier VM has left a volume")
+	// ErrLocked: something else works on the VM or storage, or was broken off. Its code is Locked.
+	ErrLocked = errors.New("something else works on it")
 )
 
 // Refusal is an answer of Proxmox VE that is no success.

@@ -55,9 +55,9 @@ var first = []word{
 // locks are about what another operation holds.
 var locks = []word{
 	say(`(VM|CT) is locked \(suspended\)`, verdict{code: backends.Precondition, remedy: "The VM is suspended to disk. Start it first."}),
-	say(`(VM|CT) is locked`, verdict{code: backends.Locked, remedy: waitForOther}),
+	say(`(VM|CT) is locked`, verdict{code: backends.Locked, remedy: waitForOther, is: ErrLocked}),
 	say(`can't a?c?quire lock|can't lock file|got lock (request )?timeout|unable to acquire (cfs )?lock`,
-		verdict{code: backends.Locked, remedy: waitForOther}),
+		verdict{code: backends.Locked, remedy: waitForOther, is: ErrLocked}),
 	say(`disk is locked|device or resource busy|dataset is busy`, verdict{code: backends.Locked}),
 }
 

@@ -27,11 +27,20 @@ func WhileLocked(ctx context.Context, f func() error) error {
 		}
 		if !sleep(ctx, jitter(pause)) {
 			e := *locked
-			e.Code, e.Err = backends.CodeOf(ctx.Err()), interrupt.Cause(ctx, "it stayed locked until the time was over: "+locked.Err.Error())
-			if e.Code == backends.Canceled {
-				e.Err = interrupt.Cause(ctx, "interrupted while it was locked: "+locked.Err.Error())
+			why := "it stayed locked until the time was over: "
+			if e.Code = backends.CodeOf(ctx.Err()); e.Code == backends.Canceled {
+				why = "interrupted while it was locked: "
 			}
+			e.Err = &outlasted{interrupt.Cause(ctx, why+locked.Err.Error()), locked.Err}
 			return &e
 		}
 	}
 }
+
+// outlasted is the end of a wait for a lock.
+type outlasted struct {
+	error
+	lock error
+}
+
+func (o *outlasted) Unwrap() []error { return []error{o.error, o.lock} }
