@@ -187,12 +187,12 @@ func (b *Backend) deleteFile(ctx context.Context, id string) error {
 	if _, ok := imageOf(l.volumeRow); !ok {
 		return backends.Errorf(backends.NotFound, "", "", "the volume %q is no image", id)
 	}
-	users, err := b.users(ctx, id, l.nodes())
+	users, err := b.mentions(ctx, id, l.nodes(), true)
 	if err != nil {
 		return err
 	}
-	if len(users) > 0 {
-		return backends.Errorf(backends.Precondition, "", "", "it is in a drive of %s", names(users)).Advise("Take it out of there first.")
+	if err := needed(users, "in a drive of", "Take it out of there first."); err != nil {
+		return err
 	}
 	return b.freeVolume(ctx, l.node, id)
 }

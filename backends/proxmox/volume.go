@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,8 @@ func (b *Backend) createDisk(ctx context.Context, spec backends.DiskSpec) (backe
 	switch {
 	case len(spec.Name) > maxVolumeName || !volumeName.MatchString(spec.Name):
 		return none, invalid("name", "%q cannot be in the name of a volume: it takes up to %d letters, digits and any of _ . + -", spec.Name, maxVolumeName)
+	case formatOfName(spec.Name) != "":
+		return none, invalid("name", "%q ends like the name of a file, and Proxmox VE takes %s for the disk's format", spec.Name, formatOfName(spec.Name))
 	case d.Volume != nil:
 		return none, invalid("volume", "a new disk is made, and cannot be one that exists")
 	case d.SizeGiB == nil:
@@ -71,13 +74,31 @@ func (b *Backend) createDisk(ctx context.Context, spec backends.DiskSpec) (backe
 		form["format"] = format
 	}
 	var made pve.Text
-	if err := b.conn.Post(ctx, pve.Path("nodes", at.node, "storage", at.storage, "content"), form, &made); err != nil {
+	_, err = b.conn.Run(ctx, "create", backends.DiskObject(spec.Name), func(ctx context.Context) (string, error) {
+		return "", b.conn.Post(ctx, pve.Path("nodes", at.node, "storage", at.storage, "content"), form, &made)
+	})
+	if err != nil {
 		if ctx.Err() != nil || backends.CodeOf(err) == backends.Transient { // it may have been made
-			b.discard(ctx, at.node, v.String())
+			b.discardDisk(ctx, at.node, v.String())
 		}
 		return none, err
 	}
-	return b.getDisk(ctx, string(made))
+	got, err := b.getDisk(ctx, string(made))
+	if err != nil { // it is there all the same
+		got = backends.Volume{ID: string(made), Name: spec.Name, Path: string(made), Disk: backends.Disk{
+			SizeGiB: d.SizeGiB, Storage: &at.storage, Format: new(v.Format()), Provisioning: new(at.facts.provisioning()),
+		}}
+	}
+	return got, err
+}
+
+// discardDisk removes a disk of whose creation it is not known whether it took place, unless a VM has it.
+func (b *Backend) discardDisk(ctx context.Context, node, volume string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if users, err := b.users(ctx, volume, nil); err == nil && len(users) == 0 {
+		_ = b.freeVolume(ctx, node, volume) // that it could not be made is what is told
+	}
 }
 
 // freeName refuses a name that another disk has on the storage, in whatever format and on whatever node.
@@ -117,13 +138,21 @@ func (b *Backend) freeName(ctx context.Context, storage, name string) error {
 func volumeTitle(id string) string {
 	name := vmconf.ParseVolume(id).Name
 	name = name[strings.LastIndex(name, "/")+1:]
-	if rest, ok := strings.CutPrefix(name, "vm-"+strconv.FormatInt(volumeOwner, 10)+"-"); ok {
-		name = rest
-		for _, ending := range []string{".qcow2", ".raw", ".vmdk"} {
-			name = strings.TrimSuffix(name, ending)
+	rest, ok := strings.CutPrefix(name, "vm-"+strconv.FormatInt(volumeOwner, 10)+"-")
+	if !ok {
+		return name
+	}
+	return strings.TrimSuffix(rest, formatOfName(rest))
+}
+
+// formatOfName is the ending of a name that says in which format a volume is, or "".
+func formatOfName(name string) string {
+	for _, ending := range []string{".qcow2", ".raw", ".vmdk", ".subvol"} {
+		if strings.HasSuffix(name, ending) {
+			return ending
 		}
 	}
-	return name
+	return ""
 }
 
 // GetDisk reads a disk by its volume id, also one that is a VM's own. Which VM has it is found by a read of all configurations.
@@ -182,10 +211,11 @@ func (b *Backend) resizeDisk(ctx context.Context, id string, sizeGiB int64) erro
 	case bytes == int64(l.Size):
 		return nil
 	}
-	users, err := b.released(ctx, id, l)
+	users, err := b.released(ctx, id, l, false)
 	if err != nil {
 		return err
 	}
+	users = slices.DeleteFunc(users, func(u user) bool { return u.idle })
 	if len(users) > 0 {
 		u := users[0]
 		return b.resize(ctx, u.node, u.vmid, resize{Slot: u.slot, Bytes: bytes, Path: "size_gib"})
@@ -245,9 +275,9 @@ func (b *Backend) dropHolder(ctx context.Context, node string, vmid int64, volum
 	return err
 }
 
-// released are the VMs that have a volume. VMs that were to grow it, and were left, are removed.
-func (b *Backend) released(ctx context.Context, id string, l *located) ([]user, error) {
-	all, err := b.users(ctx, id, l.nodes())
+// released are the VMs that name a volume, see mentions. VMs that were to grow it, and were left, are removed.
+func (b *Backend) released(ctx context.Context, id string, l *located, past bool) ([]user, error) {
+	all, err := b.mentions(ctx, id, l.nodes(), past)
 	if err != nil {
 		return nil, err
 	}
@@ -277,12 +307,25 @@ func (b *Backend) deleteDisk(ctx context.Context, id string) error {
 	if l.Content != "images" {
 		return noVolume(id)
 	}
-	users, err := b.released(ctx, id, l)
+	users, err := b.released(ctx, id, l, true)
 	if err != nil {
 		return err
 	}
-	if len(users) > 0 {
-		return backends.Errorf(backends.Precondition, "", "", "it is attached to %s", names(users)).Advise("Detach it there first.")
+	users = slices.DeleteFunc(users, func(u user) bool { return u.idle })
+	if err := needed(users, "attached to", "Detach it there first."); err != nil {
+		return err
 	}
 	return b.freeVolume(ctx, l.node, id)
+}
+
+// needed refuses to remove what VMs, or snapshots of them, have.
+func needed(users []user, how, remedy string) error {
+	live := slices.DeleteFunc(slices.Clone(users), func(u user) bool { return u.snapshot != "" })
+	switch {
+	case len(live) > 0:
+		return backends.Errorf(backends.Precondition, "", "", "it is %s %s", how, names(live)).Advise("%s", remedy)
+	case len(users) > 0:
+		return backends.Errorf(backends.Precondition, "", "", "%s cannot be reverted to without it", names(users)).Advise("Delete such snapshots first.")
+	}
+	return nil
 }

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
@@ -61,9 +58,14 @@ func (b *Backend) onlineNodes(ctx context.Context) (nodes []string, complete boo
 	return nodes, complete, nil
 }
 
-// locate finds a volume by its id. A storage that is not shared may have it on any node. What does not exist is NotFound; where a
-// node that could have it does not answer, that is not known: Transient.
+// locate finds a volume by its id. A storage that is not shared may have it on any node: what is a disk's must then be on one only, and of files
+// the first will do. What does not exist is NotFound; where a node that could have it does not answer, that is not known: Transient.
 func (b *Backend) locate(ctx context.Context, id string) (*located, error) {
+	return b.locateFrom(ctx, "", id)
+}
+
+// locateFrom is locate that looks at a node first.
+func (b *Backend) locateFrom(ctx context.Context, first, id string) (*located, error) {
 	v := vmconf.ParseVolume(id)
 	if v.Storage == "" || v.Name == "" {
 		return nil, backends.Errorf(backends.NotFound, "", "", `there is no volume %q: ids are such as "local-lvm:vm-100-disk-0"`, id)
@@ -72,7 +74,10 @@ func (b *Backend) locate(ctx context.Context, id string) (*located, error) {
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(nodes, func(x, y string) int { return b2i(y == first) - b2i(x == first) })
 	var failed error
+	var all []*located
+	lists := "" // a node that has the storage
 	for _, node := range nodes {
 		rows, err := b.storageRows(ctx, node)
 		if err != nil {
@@ -83,23 +88,64 @@ func (b *Backend) locate(ctx context.Context, id string) (*located, error) {
 		if at < 0 {
 			continue
 		}
+		lists = node
+		shared := bool(rows[at].Shared)
 		found, err := b.contentOf(ctx, node, v)
 		switch {
 		case err != nil:
 			failed = err
 		case found != nil:
-			return &located{volumeRow: *found, node: node, shared: bool(rows[at].Shared), kind: string(rows[at].Type)}, nil
-		case bool(rows[at].Shared):
-			return nil, noVolume(id)
+			l := &located{volumeRow: *found, node: node, shared: shared, kind: string(rows[at].Type)}
+			if shared || found.Content != "images" {
+				return l, nil
+			}
+			all = append(all, l)
+		case shared:
+			return nil, b.unlisted(ctx, node, id)
 		}
 	}
 	switch {
+	case len(all) == 1:
+		return all[0], nil
+	case len(all) > 1:
+		return nil, backends.Errorf(backends.Conflict, "", "", "the nodes %q and %q each have a volume %q of their own", all[0].node, all[1].node, id).
+			Advise("Rename or remove one of them on its node: the id does not tell which is meant.")
 	case failed != nil:
 		return nil, failed
 	case !complete:
 		return nil, backends.Errorf(backends.Transient, "", "", "no node that is online has the volume %q, and one of the cluster is not", id)
+	case lists == "":
+		return nil, b.withoutStorage(ctx, id)
 	}
-	return nil, noVolume(id)
+	return nil, b.unlisted(ctx, lists, id)
+}
+
+// unlisted says why a volume is not in the list of its storage: a list leaves out what the account may not see, which is not gone. Who asks for the
+// volume itself is refused then.
+func (b *Backend) unlisted(ctx context.Context, node, id string) error {
+	_, err := b.volumeInfo(ctx, node, id)
+	switch backends.CodeOf(err) {
+	case "":
+		return backends.Errorf(backends.Transient, "", "", "the volume %q is there, and not in the list of its storage", id)
+	case backends.Auth, backends.Transient, backends.Timeout, backends.Canceled:
+		return err
+	}
+	return noVolume(id)
+}
+
+// withoutStorage says of a volume whose storage no node lists whether it is gone: only where the storage is. One that is switched off, or that
+// the account may not see, still has what is on it.
+func (b *Backend) withoutStorage(ctx context.Context, id string) error {
+	storage := vmconf.ParseVolume(id).Storage
+	err := b.conn.Get(ctx, pve.Path("storage", storage), nil, nil)
+	switch backends.CodeOf(err) {
+	case "":
+		return backends.Errorf(backends.Precondition, "", "", "no node that is online has the storage %q of the volume %q: it is disabled, or other nodes' alone", storage, id).
+			Advise("Switch the storage on: pvesm set %s --disable 0", storage)
+	case backends.NotFound:
+		return noVolume(id)
+	}
+	return err
 }
 
 func noVolume(id string) error {
@@ -112,6 +158,7 @@ func (b *Backend) contentOf(ctx context.Context, node string, v vmconf.Volume) (
 	query := url.Values{}
 	if owner := v.Owner(); owner > 0 {
 		query.Set("vmid", strconv.FormatInt(owner, 10))
+		query.Set("content", "images")
 	} else if kind, _, ok := strings.Cut(v.Name, "/"); ok {
 		query.Set("content", kind)
 	}
@@ -147,69 +194,4 @@ func (b *Backend) volumeInfo(ctx context.Context, node, id string) (volumeInfo, 
 	v := vmconf.ParseVolume(id)
 	err := b.conn.Get(ctx, pve.Path("nodes", node, "storage", v.Storage, "content", id), nil, &info)
 	return info, err
-}
-
-// user is a drive that names a volume.
-type user struct {
-	vmid int64
-	node string
-	name string
-	slot string
-	mark *mark
-}
-
-func (u user) object() string { return backends.VMObject(u.name) }
-
-// holds reports whether it is a VM that is there for a moment only, to grow a volume that no VM has.
-func (u user) holds() bool { return u.mark != nil && u.mark.Image == holderKind }
-
-// users finds the drives that name a volume, by a read of all configurations that could; nodes are those to ask, nil is all.
-func (b *Backend) users(ctx context.Context, volume string, nodes []string) ([]user, error) {
-	where, err := b.estate.all(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var users []user
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for vmid, row := range where {
-		node := string(row.Node)
-		if row.Type != "qemu" || nodes != nil && !slices.Contains(nodes, node) {
-			continue
-		}
-		g.Go(func() error {
-			m, err := b.configured(ctx, resident{VMID: row.VMID, node: node}, "")
-			if backends.CodeOf(err) == backends.NotFound {
-				return nil // it is gone, or moved, meanwhile: where it moved with the volume, the volume is not here either
-			}
-			if err != nil {
-				return err
-			}
-			for _, c := range []vmconf.Config{m.Config, m.current} {
-				for _, slot := range c.Drives() {
-					if c.Drive(slot).Volume() != volume {
-						continue
-					}
-					mu.Lock()
-					users = append(users, user{vmid: vmid, node: node, name: nameOf(m.Config["name"], vmid), slot: slot, mark: m.Mark})
-					mu.Unlock()
-					return nil
-				}
-			}
-			return nil
-		})
-	}
-	err = g.Wait()
-	slices.SortFunc(users, func(x, y user) int { return cmp.Compare(x.vmid, y.vmid) })
-	return users, err
-}
-
-// names are those of VMs, for errors.
-func names(users []user) string {
-	var list []string
-	for _, u := range users {
-		list = append(list, u.object())
-	}
-	return strings.Join(list, ", ")
 }

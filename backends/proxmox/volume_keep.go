@@ -99,7 +99,7 @@ func (b *Backend) admitVolumes(ctx context.Context, node string, vmid int64, hav
 		if blame != "cdrom.iso" || !isVolume(medium) {
 			continue
 		}
-		l, err := b.locate(ctx, medium)
+		l, err := b.locateFrom(ctx, node, medium)
 		if err != nil {
 			return at(err, blame)
 		}
@@ -121,11 +121,15 @@ func (b *Backend) admitVolumes(ctx context.Context, node string, vmid int64, hav
 			return backends.Errorf(backends.Precondition, "", "", "the volume %q is at the node %q, and the VM at %q", d.Volume, l.node, node).At(path).
 				Advise("Place the VM there, or keep such disks on a storage that the nodes share.")
 		}
-		users, err := b.released(ctx, d.Volume, l)
+		users, err := b.released(ctx, d.Volume, l, false)
 		if err != nil {
 			return err
 		}
 		users = slices.DeleteFunc(users, func(u user) bool { return have != nil && u.vmid == vmid })
+		if len(users) > 0 && users[0].idle {
+			return backends.Errorf(backends.Precondition, "", "", "the volume %q is an unused disk of %s, and would go with it", d.Volume, names(users[:1])).At(path).
+				Advise("Give it to this VM in Proxmox VE (Reassign Owner), or use a disk that no VM has.")
+		}
 		if len(users) > 0 {
 			return backends.Errorf(backends.Precondition, "", "", "the volume %q is attached to %s", d.Volume, names(users)).At(path).Advise("Detach it there first.")
 		}
