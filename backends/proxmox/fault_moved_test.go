@@ -88,3 +88,21 @@ func TestMinorityIsNotBelieved(t *testing.T) {
 	c.sim.SetNodeOnline("pve2", true)
 	wants(backends.NotFound)
 }
+
+// A VM that goes from one node to another while they are asked for theirs is listed all the same.
+func TestListedWhileItMoves(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{Nodes: []string{"pve1", "pve2"}}, proxmox.Defaults{Node: "pve1"})
+	web, other := small("web"), small("other")
+	web.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("shared")}
+	other.Placement.Host = new("pve2")
+	id, there := c.create(web), c.create(other)
+	b := c.remembering()
+	if got, err := b.GetVMs(t.Context(), []backends.ID{there}, everything); err != nil || got[there].Err != nil {
+		t.Fatal(err, got[there].Err)
+	}
+	c.task(http.MethodPost, pve.Path("nodes", "pve1", "qemu", id, "migrate"), map[string]any{"target": "pve2"})
+	list, err := b.ListVMs(t.Context(), backends.VMFilter{Names: []string{"web"}})
+	if err != nil || len(list) != 1 || list[0].Host != "pve2" || list[0].Power != backends.Stopped {
+		t.Errorf("%+v %v", list, err)
+	}
+}

@@ -68,6 +68,21 @@ func (b *Backend) census(ctx context.Context) (map[int64]resident, error) {
 			}
 		}
 	}
+	for vmid, r := range where {
+		if _, listed := all[vmid]; listed || r.Type != "qemu" {
+			continue
+		}
+		// It went from one node to another between their lists, or it is gone.
+		switch s, err := b.look(ctx, idOf(vmid)); backends.CodeOf(err) {
+		case "":
+			all[vmid] = s.resident
+		case backends.NotFound:
+		case backends.Transient:
+			all[vmid] = resident{VMID: r.VMID, Name: r.Name, Status: "unknown", node: string(r.Node)}
+		default:
+			return nil, err
+		}
+	}
 	return all, nil
 }
 

@@ -156,6 +156,9 @@ func (e *edit) checkOptions() error {
 	return nil
 }
 
+// switches are the options of drives and interfaces that are on or off.
+var switches = []string{"backup", "detect_zeroes", "firewall", "replicate", "ro", "scsiblock"}
+
 // parts applies the options of one drive or interface: those in had that want does not have are taken away.
 func parts(p vmconf.Props, had []string, want map[string]string, own []string, path backends.Path) (vmconf.Props, []string, error) {
 	if want == nil {
@@ -167,6 +170,8 @@ func parts(p vmconf.Props, had []string, want map[string]string, own []string, p
 			return p, had, invalid(path, "%q is no option of its own: other attributes speak for it", key)
 		case want[key] == "" || strings.ContainsAny(want[key], ", \n"):
 			return p, had, invalid(path, "%q is no value of the option %q", want[key], key)
+		case slices.Contains(switches, key) && want[key] != "1" && want[key] != "0": // what else Proxmox VE takes, it writes so
+			return p, had, invalid(path, `the option %q is "1" or "0", not %q`, key, want[key])
 		}
 		p = p.With(key, want[key])
 	}

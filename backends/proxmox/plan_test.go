@@ -310,6 +310,7 @@ func TestRefused(t *testing.T) {
 		`networks["lan"].mac`:        nic(func(n *backends.NIC) { n.MAC = new("01:00:00:00:00:00") }),
 		`networks["lan"].vlan`:       nic(func(n *backends.NIC) { n.VLAN = new(int64(4095)) }),
 		`networks["lan"].mtu`:        nic(func(n *backends.NIC) { n.Model, n.MTU = new("e1000"), new(int64(1400)) }),
+		`networks["lan"].options`:    nic(func(n *backends.NIC) { n.Options = map[string]string{"firewall": "on"} }),
 		"proxmox.machine":            proxmox(func(o *backends.ProxmoxOptions) { o.Machine = new("vax") }),
 		"proxmox.boot_order":         proxmox(func(o *backends.ProxmoxOptions) { o.BootOrder = []string{"floppy"} }),
 		"proxmox.options":            proxmox(func(o *backends.ProxmoxOptions) { o.Options = map[string]string{"scsi5": "local:1"} }),
