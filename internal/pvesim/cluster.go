@@ -82,7 +82,8 @@ type machine struct {
 	paused  bool
 	started time.Time
 	pid     int
-	reboots bool // it is to start again once it has stopped
+	passed  []string // the PCI devices that it has while it runs, by their addresses
+	reboots bool     // it is to start again once it has stopped
 
 	unseeded *unseeded // what the cloud-init drive does not say yet
 	inGuest  *guest    // nil where nothing boots

@@ -97,6 +97,9 @@ func (j *migration) moved(w *worker, m *machine, u *volumeUse) (*movedDisk, stri
 	if err != nil {
 		return nil, text(err)
 	}
+	if !to.holds("images") && !(u.cdrom && !parseDrive(u.volid).cloudInit()) {
+		return nil, fmt.Sprintf("%s: content type 'images' is not available on storage '%s'", u.volid, to.id)
+	}
 	v := w.volume(j.node, u.volid)
 	d := &movedDisk{from: v, use: u, storage: to, live: m.running && u.attached && !u.cdrom && !u.tpmstate}
 	switch {

@@ -86,6 +86,13 @@ func TestMigrateRefusals(t *testing.T) {
 	}
 	b.do("PUT", vm100+"/config", "delete=ide2")
 
+	b.do("PUT", "/storage/local", "content=iso,import")
+	log = b.fails("POST", vm100+"/migrate", "target=pve2", "migration aborted")
+	if !strings.Contains(log, "local:100/vm-100-disk-0.qcow2: content type 'images' is not available on storage 'local'") {
+		t.Errorf("log:\n%s", log)
+	}
+	b.do("PUT", "/storage/local", "content=iso,import,images")
+
 	b.SetNodeOnline("pve2", false)
 	log = b.fails("POST", vm100+"/migrate", "target=pve2", "migration aborted")
 	if !strings.Contains(log, "Can't connect to destination address using public key") {

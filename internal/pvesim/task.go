@@ -33,6 +33,7 @@ type task struct {
 	started, ended                    time.Time
 	exit                              string // "" while it runs
 	log                               []string
+	warned                            int // how many warnings it wrote
 	stop                              context.CancelFunc
 	after                             func()        // runs when the task is over; nil for nothing
 	done                              chan struct{} // closed when it ended
@@ -110,6 +111,9 @@ func (w *worker) end(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var some warnings
+	if err == nil && w.task.warned > 0 {
+		err = warnings(w.task.warned)
+	}
 	switch {
 	case err == nil:
 		w.task.exit = "OK"
@@ -149,6 +153,12 @@ func (w *worker) logf(format string, args ...any) {
 // say is logf for who holds mu.
 func (w *worker) say(format string, args ...any) {
 	w.task.log = append(w.task.log, fmt.Sprintf(format, args...))
+}
+
+// warn writes a warning into the task's log, which ends with how many there were unless it fails. It is for who holds mu.
+func (w *worker) warn(format string, args ...any) {
+	w.say("WARN: "+format, args...)
+	w.task.warned++
 }
 
 // pause waits, without mu, or returns an error where the task is stopped.

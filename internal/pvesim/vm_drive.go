@@ -147,6 +147,9 @@ func hasNumber(key, prefix string) bool {
 	return err == nil
 }
 
+// numbered is the key of a number: "net0".
+func numbered(name string, i int) string { return name + strconv.Itoa(i) }
+
 // parseSize reads a size in PVE's spelling: a number with K, M, G, T or nothing.
 func parseSize(text string) (int64, bool) {
 	if text == "" {

@@ -253,7 +253,7 @@ func (u *update) plugNIC(key string, n nic, hotplug bool) error {
 	if bridge := n.options["bridge"]; bridge != "" && !u.bridgeThere(u.m.node, bridge) {
 		return die("error on hotplug device '%s' - bridge '%s' does not exist", key, bridge)
 	}
-	return nil
+	return u.checkMTU(key, n, u.m.node)
 }
 
 // fixedDiskOptions are the options of a drive that a VM that runs keeps as it began.

@@ -70,13 +70,36 @@ func (w *worker) checkStart(m *machine) error {
 		return die("MAX %d vcpus allowed per VM on this node", n.cpus)
 	}
 	if conf["bios"] == "ovmf" && !conf.set("efidisk0") {
-		w.say("no efidisk configured! Using temporary efivars disk.")
+		w.warn("no efidisk configured! Using temporary efivars disk.")
 	}
 	if err := conf.checkModules(); err != nil {
 		return err
 	}
+	if err := w.checkUSB(m); err != nil {
+		return err
+	}
 	for _, key := range conf.drives() {
-		if err := w.checkVolumeThere(m, parseDrive(conf[key])); err != nil {
+		d := parseDrive(conf[key])
+		if err := w.checkVolumeThere(m, d); err != nil {
+			return err
+		}
+		if strings.HasPrefix(key, "scsi") && d.options["iothread"] == "1" && conf["scsihw"] != "virtio-scsi-single" {
+			w.warn("iothread is only valid with virtio disk or virtio-scsi-single controller, ignoring")
+		}
+	}
+	passed, err := w.choosePCI(m)
+	if err != nil {
+		return err
+	}
+	m.passed = passed
+	return w.checkInterfaces(m)
+}
+
+// checkInterfaces refuses interfaces that the node cannot connect.
+func (w *worker) checkInterfaces(m *machine) error {
+	conf, n := m.config, m.node
+	for _, key := range conf.nics() {
+		if err := w.checkMTU(key, parseNIC(conf[key]), n); err != nil {
 			return err
 		}
 	}

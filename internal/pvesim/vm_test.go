@@ -78,7 +78,7 @@ func TestVMLife(t *testing.T) {
 	for _, version := range []int{8, 9} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			c := newClient(t, Start(t, Options{Version: version}))
-			log := c.run("POST", "/nodes/pve1/qemu", "vmid=110&name=life&scsi0=local:1,iothread=on,discard=on&net0=virtio,bridge=vmbr0&ide2=local:cloudinit")
+			log := c.run("POST", "/nodes/pve1/qemu", "vmid=110&name=life&scsihw=virtio-scsi-single&scsi0=local:1,iothread=on,discard=on&net0=virtio,bridge=vmbr0&ide2=local:cloudinit")
 			for _, line := range []string{
 				"ide2: successfully created disk 'local:110/vm-110-cloudinit.qcow2,media=cdrom'",
 				"scsi0: successfully created disk 'local:110/vm-110-disk-0.raw,discard=on,iothread=1,size=1G'",

@@ -8,6 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -19,6 +22,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // who interrupts it again is in a hurry
+
 	err := run(ctx, os.Args[1:], os.Stdout)
 
 	stop()
@@ -49,12 +54,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest in every VM that has a disk, whatever its image is")
 	flags.StringVar(&ca, "ca", "", "file to write the certificate of the authority to")
 
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+	flags.SetOutput(io.Discard) // what is wrong is said once, by who calls
 
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(out)
+		flags.Usage()
+
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; -help lists the flags", err)
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -help lists the flags", flags.Arg(0))
+	case o.VMs < 0 || o.Delay < 0 || o.Jitter < 0 || o.TaskTime < 0 || o.StatsLag < 0:
+		return errors.New("numbers and durations cannot be less than 0")
 	}
 
 	o.Nodes = strings.FieldsFunc(nodes, func(r rune) bool { return r == ',' || r == ' ' })
@@ -80,6 +93,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
+// endpoint is where the server is for a client on this machine: one that listens on all addresses is on loopback, too.
+func endpoint(s *pvesim.Server) string {
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		return s.URL()
+	}
+
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsUnspecified() {
+		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	}
+
+	return u.String()
+}
+
 // block returns the provider's configuration for the server, and below it, in comments, the environment that says the same.
 func block(s *pvesim.Server) string {
 	var b strings.Builder
@@ -87,7 +114,7 @@ func block(s *pvesim.Server) string {
 	b.WriteString("provider \"virtrigaud\" {\n  proxmox = {\n")
 
 	for _, l := range [][2]string{
-		{"endpoint", s.URL()},
+		{"endpoint", endpoint(s)},
 		{"api_token", s.Token()},
 		{"fingerprint", s.Fingerprint()},
 		{"storage", "local-lvm"},
@@ -100,7 +127,7 @@ func block(s *pvesim.Server) string {
 	b.WriteString("  }\n}\n\n# Or without the block, by the environment:\n")
 
 	for _, l := range [][2]string{
-		{"ENDPOINT", s.URL()},
+		{"ENDPOINT", endpoint(s)},
 		{"API_TOKEN", s.Token()},
 		{"FINGERPRINT", s.Fingerprint()},
 	} {

@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -104,8 +106,46 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunEverywhere listens on all addresses: what it prints is one that a client can use.
+func TestRunEverywhere(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+
+	go func() {
+		done <- run(ctx, []string{"-listen", ":0"}, w)
+		_ = w.Close()
+	}()
+
+	buf := make([]byte, 16<<10)
+
+	n, err := r.Read(buf)
+	if err != nil {
+		t.Fatal(err, <-done)
+	}
+
+	if !regexp.MustCompile(`"https://127\.0\.0\.1:\d+"`).Match(buf[:n]) {
+		t.Errorf("printed %s", buf[:n])
+	}
+
+	cancel()
+
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out strings.Builder
+	if err := run(t.Context(), []string{"-help"}, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-stats-lag") {
+		t.Errorf("%v %s", err, out.String())
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
-	for _, args := range [][]string{{"more"}, {"-listen", "nonsense"}, {"-unknown"}, {"-version", "7"}, {"-nodes", "a,a"}, {"-nodes", "a_b"}} {
+	for _, args := range [][]string{{"more"}, {"-listen", "nonsense"}, {"-unknown"}, {"-version", "7"}, {"-nodes", "a,a"}, {"-nodes", "a_b"}, {"-vms", "-1"}, {"-task-time", "-1s"}} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}

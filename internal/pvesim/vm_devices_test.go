@@ -1,0 +1,53 @@
+package pvesim
+
+import (
+	"strings"
+	"testing"
+)
+
+// A device of the host is for one VM at a time, where it is, and a VM is not started without one that it is to have.
+func TestDevicesOfTheHost(t *testing.T) {
+	b := newTrial(t, Options{Nodes: []string{"pve1", "pve2"}, Examples: true})
+	b.do("POST", "/cluster/mapping/pci", "id=nics&map=node=pve1,path=0000:02:00.0,id=8086:1572\x00node=pve1,path=0000:02:00.1,id=8086:1572")
+	b.do("POST", "/cluster/mapping/usb", "id=away&map=node=pve2,id=0951:1666")
+	for _, id := range []string{"100", "101", "102"} {
+		b.task("POST", "/nodes/pve1/qemu", "vmid="+id+"&hostpci0=mapping=nics")
+	}
+	const start1, start2, start3 = "/nodes/pve1/qemu/100/status/start", "/nodes/pve1/qemu/101/status/start", "/nodes/pve1/qemu/102/status/start"
+	b.task("POST", start1, "")
+	b.task("POST", start2, "")
+	b.fails("POST", start3, "", "could not find a free device for 'hostpci0'")
+	b.do("PUT", "/nodes/pve1/qemu/102/config", "hostpci0=mapping=gpu&hostpci1=mapping=gpu")
+	b.fails("POST", start3, "", "device '0000:01:00.0' assigned more than once")
+	b.do("PUT", "/nodes/pve1/qemu/102/config", "hostpci1=0000:02:00.1")
+	b.fails("POST", start3, "", "PCI device '0000:02:00.1' already in use by VMID '101'")
+	b.task("POST", "/nodes/pve1/qemu/101/status/stop", "")
+	b.task("POST", start3, "")
+	b.fails("POST", start2, "", "could not find a free device for 'hostpci0'")
+
+	b.do("PUT", "/nodes/pve1/qemu/101/config", "delete=hostpci0&usb0=mapping=away")
+	b.fails("POST", start2, "", "USB device mapping not found for 'away'")
+	b.do("PUT", "/nodes/pve1/qemu/101/config", "delete=usb0&hostpci0=mapping=gpu,pcie=1")
+	b.fails("POST", start2, "", "q35 machine model is not enabled")
+}
+
+// What Proxmox VE only warns of, the end of the task says.
+func TestWarningsOfStart(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&bios=ovmf&scsi0=local:1,iothread=1&net0=e1000,bridge=vmbr0,mtu=1400")
+	exit, log := b.ends("POST", vm100+"/status/start", "")
+	if exit != "WARNINGS: 3" {
+		t.Errorf("ended %q:\n%s", exit, log)
+	}
+	for _, line := range []string{
+		"WARN: no efidisk configured! Using temporary efivars disk.", "WARN: iothread is only valid with virtio disk", "WARN: netdev net0: ignoring MTU '1400', not using VirtIO",
+		"TASK WARNINGS: 3",
+	} {
+		if !strings.Contains(log, line) {
+			t.Errorf("no line %q in\n%s", line, log)
+		}
+	}
+	b.task("POST", vm100+"/status/stop", "")
+	b.do("PUT", vm100+"/config", "net0=virtio,bridge=vmbr0,mtu=9000")
+	b.fails("POST", vm100+"/status/start", "", "netdev net0: MTU '9000' is bigger than the bridge MTU '1500'")
+}
