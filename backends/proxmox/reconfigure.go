@@ -3,7 +3,6 @@ package proxmox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -188,108 +187,6 @@ func (b *Backend) applyMarked(ctx context.Context, m *machine, form map[string]a
 		return errors.Join(err, markErr)
 	}
 	return err
-}
-
-// takenBack is why a running VM did not change.
-type takenBack struct {
-	keys []string // that were taken back
-	err  error
-}
-
-func (t *takenBack) Error() string { return t.err.Error() }
-func (t *takenBack) Unwrap() error { return t.err }
-
-// apply sends a form, and sees to it that nothing of it waits for the next start unsaid: what a running VM does not take is taken back.
-func (b *Backend) apply(ctx context.Context, m *machine, form map[string]any, mode backends.ReconfigureMode) error {
-	node, vmid := m.node, m.hardware.VMID
-	err := b.put(ctx, node, vmid, form)
-	if mode == backends.Deferred && isHotplug(err) {
-		return nil // it waits, as it was meant to
-	}
-	if m.power() == backends.Stopped || mode == backends.Deferred {
-		return err
-	}
-	if err != nil && !isHotplug(err) {
-		return err
-	}
-	after, readErr := b.configured(ctx, m.resident, m.Pool)
-	if readErr != nil {
-		return errors.Join(err, readErr)
-	}
-	var waits []string
-	for _, key := range after.pending {
-		if key != "boot" && (asks(form, key) || !slices.Contains(m.pending, key)) { // an order of boot is for the next one anyway
-			waits = append(waits, key)
-		}
-	}
-	if len(waits) == 0 {
-		return err
-	}
-	if slices.Contains(after.pending, "boot") && asks(form, "boot") {
-		waits = append(waits, "boot")
-	}
-	if revertErr := b.takeBack(ctx, m, waits); revertErr != nil {
-		return errors.Join(err, revertErr)
-	}
-	if err != nil {
-		return refused(err, waits)
-	}
-	return backends.Errorf(backends.Precondition, "", "", "%w", &takenBack{waits, fmt.Errorf("the running VM does not take %s: Proxmox VE would keep it for the next start, and it was taken back", strings.Join(waits, ", "))}).
-		Advise("Stop the VM first, or see to it that its guest and its hotplug setting allow the change.")
-}
-
-// asks reports whether a form is about a key.
-func asks(form map[string]any, key string) bool {
-	gone, _ := form["delete"].(string)
-	_, set := form[key]
-	return set || slices.Contains(strings.Split(gone, ","), key)
-}
-
-// takeBack takes changes back that wait. What waited before, as it was asked for by somebody, waits again.
-func (b *Backend) takeBack(ctx context.Context, m *machine, keys []string) error {
-	node, vmid := m.node, m.hardware.VMID
-	if err := insist(ctx, func() error { return b.put(ctx, node, vmid, map[string]any{"revert": strings.Join(keys, ",")}) }); err != nil {
-		return err
-	}
-	form := map[string]any{}
-	var gone []string
-	for _, key := range keys {
-		text, set := m.Config[key]
-		switch {
-		case !slices.Contains(m.pending, key):
-		case set:
-			form[key] = text
-		default:
-			gone = append(gone, key)
-		}
-	}
-	if len(gone) > 0 {
-		form["delete"] = strings.Join(gone, ",")
-	}
-	if len(form) == 0 {
-		return nil
-	}
-	if err := insist(ctx, func() error { return b.put(ctx, node, vmid, form) }); err != nil && !isHotplug(err) {
-		return err
-	}
-	return nil
-}
-
-// refused says of a change that a running VM did not take that nothing is left of it.
-func refused(err error, keys []string) error {
-	var e *backends.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	c := *e
-	c.Err = &takenBack{keys, e.Err}
-	c.Remedy = "The change was taken back. Stop the VM first, or see to it that its guest lets go of the device."
-	return &c
-}
-
-// isHotplug reports whether a request failed because a running VM did not take a change, which then waits all the same.
-func isHotplug(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "hotplug problem")
 }
 
 // detach takes a drive away. It becomes an unusedN of the VM, which is then deleted, freed of the VM, or left for the slot that gets its volume.
