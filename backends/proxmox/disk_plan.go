@@ -232,7 +232,8 @@ func (e *edit) moveDisk(slot string, have, want backends.Disk, path backends.Pat
 	storage := orElse(want.Storage, value(have.Storage))
 	facts, ok := e.World.Storages[storage]
 	if !ok && e.World.Storages != nil {
-		return backends.Errorf(backends.NotFound, "", "", "the node has no storage %q that is active; it has %s", storage, quoted(e.World.names())).At(path.Attr("storage"))
+		return backends.Errorf(backends.NotFound, "", "", "the node has no active storage %q that the account sees; it sees %s", storage, orNone(quoted(e.World.names()))).At(path.Attr("storage")).
+			Advise("Correct the name, or grant the account Datastore.AllocateSpace on /storage/%s.", storage)
 	}
 	// A format or a provisioning that is only what the disk has now does not bind a move.
 	asked := e.asked.Disks[slotKey(e.plan.Slots, slot)]

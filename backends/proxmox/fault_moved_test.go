@@ -106,3 +106,16 @@ func TestListedWhileItMoves(t *testing.T) {
 		t.Errorf("%+v %v", list, err)
 	}
 }
+
+// A bridge and a storage that the account may not use look as if they were not there: what it lacks is named.
+func TestUnseenNames(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{Node: "pve1"})
+	spec := small("web")
+	spec.Networks = map[string]backends.NIC{"lan": {Network: new("vmbr9")}}
+	_, err := c.CreateVM(t.Context(), spec)
+	wants(t, err, backends.NotFound, `networks["lan"].network`, "vmbr9", "SDN.Use", "vmbr0")
+	spec = small("web")
+	spec.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("fast")}
+	_, err = c.CreateVM(t.Context(), spec)
+	wants(t, err, backends.NotFound, `disks["root"].storage`, "fast", "Datastore.AllocateSpace", "local")
+}

@@ -56,7 +56,11 @@ func (a guestAgent) exec(ctx context.Context, cmd backends.GuestCommand) (backen
 	}
 	query := url.Values{"pid": {strconv.FormatInt(int64(process.PID), 10)}}
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		if err := a.b.conn.Get(ctx, a.path("exec-status"), query, &status); err != nil {
+		err := a.b.on(ctx, idOf(a.vmid), func(node string, _ int64) error { // the command goes on where the VM moves
+			a.node = node
+			return a.b.conn.Get(ctx, a.path("exec-status"), query, &status)
+		})
+		if err != nil {
 			return backends.GuestResult{}, err
 		}
 		if status.Exited {

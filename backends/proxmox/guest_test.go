@@ -181,6 +181,11 @@ func TestGuest_exec(t *testing.T) {
 	if want := []string{"/usr/bin/env", "K=v", "/bin/x", "a b", "c", "in\n"}; !slices.Equal(ran, want) {
 		t.Errorf("the guest ran %q, want %q", ran, want)
 	}
+	// The VM moves while the command runs: it is at another node than a moment ago.
+	r.s.Fault(pvesim.Fault{Route: "GET /nodes/{node}/qemu/{vmid}/agent/exec-status", Status: 500, Reason: "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist", Times: 1})
+	if got, err := r.GuestExec(t.Context(), id, backends.GuestCommand{Path: "/bin/x"}); err != nil || got.ExitCode != 3 {
+		t.Errorf("%+v (%v)", got, err)
+	}
 	for name, cmd := range map[string]backends.GuestCommand{
 		"missing": {Path: "/no/such"}, "too much": {Path: "/bin/x", Stdin: make([]byte, largestInput+1)}, "binary": {Path: "/bin/x", Stdin: []byte{0xff}},
 	} {

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -60,6 +61,9 @@ func (b *Backend) bridges(ctx context.Context, node string) ([]string, error) {
 	})
 }
 
+// orNone is a list of names for people, which may be empty.
+func orNone(list string) string { return cmp.Or(list, "none") }
+
 // quoted lists names for people.
 func quoted(names []string) string {
 	all := make([]string, len(names))
@@ -85,8 +89,9 @@ func (b *Backend) checkNetworks(ctx context.Context, node string, nics map[strin
 		if slices.Contains(names, want) {
 			continue
 		}
-		return backends.Errorf(backends.NotFound, "", "", "the node %q has no bridge or virtual network %q; it has %s", node, want, quoted(names)).
-			At(backends.Path("networks").Key(key).Attr("network")).Advise("Correct the name, or make the bridge at the node first.")
+		return backends.Errorf(backends.NotFound, "", "", "the node %q has no bridge or virtual network %q that the account sees; it sees %s", node, want, orNone(quoted(names))).
+			At(backends.Path("networks").Key(key).Attr("network")).
+			Advise("Correct the name, make the bridge at the node first, or grant the account SDN.Use on /sdn/zones/localnetwork/%s.", want)
 	}
 	return nil
 }

@@ -83,7 +83,8 @@ func (e *edit) storageFor(d backends.Disk, path backends.Path) (name string, fac
 	if asked != nil {
 		facts, ok := all[*asked]
 		if !ok && all != nil {
-			return "", facts, backends.Errorf(backends.NotFound, "", "", "the node has no storage %q that is active; it has %s", *asked, quoted(e.World.names())).At(attr)
+			return "", facts, backends.Errorf(backends.NotFound, "", "", "the node has no active storage %q that the account sees; it sees %s", *asked, orNone(quoted(e.World.names()))).At(attr).
+				Advise("Correct the name, or grant the account Datastore.AllocateSpace on /storage/%s.", *asked)
 		}
 		if blame, why := facts.suits(d); why != "" {
 			return "", facts, invalid(path.Attr(blame), "storage %q: %s", *asked, why)

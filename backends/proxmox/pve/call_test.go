@@ -239,6 +239,21 @@ func TestFailOverFromAnEndpointInTrouble(t *testing.T) {
 	}
 }
 
+// An endpoint that is not trusted is refused, and does not take the place of one that is for good.
+func TestFailOverToAnUntrustedEndpoint(t *testing.T) {
+	one, two := newFake(t), newFake(t)
+	cfg := one.config()
+	cfg.Endpoints = []string{one.URL, strings.Replace(two.URL, "127.0.0.1", "localhost", 1)}
+	c := connected(t, cfg)
+	one.on("GET /x", drop, ok("one"))
+	two.on("GET /x", ok("two"))
+	wants(t, c.Get(t.Context(), "/x", nil, nil), backends.Auth, "another name")
+	var who string
+	if err := c.Get(t.Context(), "/x", nil, &who); err != nil || who != "one" {
+		t.Error(who, err)
+	}
+}
+
 func TestHangingServer(t *testing.T) {
 	f := newFake(t)
 	cfg := f.config()

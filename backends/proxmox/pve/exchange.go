@@ -80,7 +80,8 @@ func (c *Client) exchange(ctx context.Context, q *call) (*answer, error) {
 		switch elapsed := time.Since(begun); {
 		case err == nil: // the proxy does not reach a node
 			again = try < tries && elapsed < patience/2 && (q.reads() || a.status == fault.NoConnection)
-		case told(err) != nil:
+		case told(err) != nil: // such as a certificate that is not trusted: who asks next has better luck with another endpoint
+			c.places.leave(p)
 			return nil, err
 		case unsent(err):
 			c.places.leave(p)
