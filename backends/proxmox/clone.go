@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"net/url"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -205,11 +206,8 @@ func (c *cloning) finish(ctx context.Context, id backends.ID) error {
 			return err
 		}
 	}
-	p, err := c.plan(m.hardware)
+	m, p, err := c.shape(ctx, m)
 	if err != nil {
-		return err
-	}
-	if err := c.carryOut(ctx, m, p, backends.Cold); err != nil {
 		return blame(err, p)
 	}
 	k := p.Mark
@@ -219,7 +217,28 @@ func (c *cloning) finish(ctx context.Context, id backends.ID) error {
 	if err != nil {
 		return err
 	}
-	return c.put(ctx, m.node, m.hardware.VMID, map[string]any{"description": text})
+	return insist(ctx, func() error { return c.put(ctx, m.node, m.hardware.VMID, map[string]any{"description": text}) })
+}
+
+// shape makes the copy what is wanted. It is not given up, and with it the copy, for a lock, a broken connection, or because somebody else
+// changes it too.
+func (c *cloning) shape(ctx context.Context, m *machine) (*machine, *plan, error) {
+	for try := 1; ; try++ {
+		p, err := c.plan(m.hardware)
+		if err != nil {
+			return m, nil, err
+		}
+		err = pve.WhileLocked(ctx, func() error { return c.carryOut(ctx, m, p, backends.Cold) })
+		if again := errors.Is(err, fault.ErrDigest) || backends.CodeOf(err) == backends.Transient; !again || try == reconfigureTries || ctx.Err() != nil {
+			return m, p, err
+		}
+		c.estate.changed()
+		now, readErr := c.machine(ctx, m.id())
+		if readErr != nil {
+			return m, p, err
+		}
+		m = now
+	}
 }
 
 // bring takes a clone to its node, without media that are not there: those are put in again afterwards.

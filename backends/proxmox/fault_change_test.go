@@ -245,3 +245,34 @@ func TestInterruptedGrow(t *testing.T) {
 		t.Errorf("%d GiB", *vm.Config.Disks["root"].SizeGiB)
 	}
 }
+
+// What is written again because the answer was lost holds already the second time.
+func TestChangesWithoutAnswer(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+	for _, pool := range []string{"prod", "prod/web"} {
+		if err := c.hand.Post(t.Context(), "/pools", map[string]any{"poolid": pool}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Backend = middleware.Retry(c.Backend, middleware.RetryPolicy{First: time.Millisecond, Most: 10 * time.Millisecond, Transient: 10 * time.Second})
+	spec := small("web")
+	spec.Placement.Pool = new("prod")
+	id := c.create(spec)
+	for _, route := range []string{"PUT /pools", "PUT /pools/{poolid}", "POST /nodes/{node}/qemu/{vmid}/move_disk"} {
+		c.sim.Fault(pvesim.Fault{Route: route, Drop: true, After: true, Times: 1})
+	}
+	for _, pool := range []string{"prod/web", ""} {
+		if err := c.change(id, backends.Cold, func(s *backends.VMSpec) {
+			s.CPU.Cores, s.Placement.Pool = new(int64(len(pool)+1)), &pool
+			d := s.Disks["root"]
+			d.Storage = new("local-lvm")
+			d.Format, d.Provisioning = nil, nil
+			s.Disks["root"] = d
+		}); err != nil {
+			t.Error(err)
+		}
+		if vm := c.mustRead(id); *vm.Config.Placement.Pool != pool || *vm.Config.Disks["root"].Storage != "local-lvm" {
+			t.Errorf("%q, %q", *vm.Config.Placement.Pool, *vm.Config.Disks["root"].Storage)
+		}
+	}
+}

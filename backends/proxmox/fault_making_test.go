@@ -97,3 +97,21 @@ func TestTryAgainWhileTheNodeIsAway(t *testing.T) {
 		t.Errorf("%q is made beside %q: %v", id, first, err)
 	}
 }
+
+// A lock, a broken connection and somebody else's change while a copy becomes what is wanted do not cost the copy.
+func TestCopyIsNotMadeAgain(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+	source := c.create(small("golden"))
+	c.Backend = middleware.Retry(c.Backend, middleware.RetryPolicy{First: time.Millisecond, Most: 10 * time.Millisecond, Transient: 10 * time.Second})
+	c.sim.Fault(pvesim.Fault{Route: configure, Status: 500, Reason: "VM is locked (backup)", Times: 1})
+	c.sim.Fault(pvesim.Fault{Route: configure, Drop: true, Times: 1})
+	c.sim.Fault(pvesim.Fault{Route: configure, Status: 500, Reason: "checksum mismatch (file change by other user?)", Times: 1})
+	spec := backends.VMSpec{Name: "copy", CreateToken: "t", CPU: backends.CPU{Cores: new(int64(3))}}
+	id, err := c.CloneVM(t.Context(), &backends.CloneSpec{Spec: spec, Source: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if vm := c.mustRead(id); *vm.Config.CPU.Cores != 3 || c.sim.Requests()[cloning] != 1 || len(c.vms()) != 2 {
+		t.Errorf("%d cores, %d copies, VMs %v", *vm.Config.CPU.Cores, c.sim.Requests()[cloning], c.vms())
+	}
+}

@@ -97,6 +97,8 @@ func (r resident) power() backends.PowerState {
 		return backends.Stopped
 	case r.Status != "running":
 		return backends.Unknown
+	case r.QMP == "prelaunch" && r.Lock == "backup": // it is stopped: QEMU runs for the backup alone
+		return backends.Stopped
 	case r.QMP == "paused" && r.Lock == "":
 		return backends.Paused
 	default: // prelaunch, while it migrates; shutdown, while its guest is off and QEMU has not ended

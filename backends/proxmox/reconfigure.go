@@ -241,6 +241,9 @@ func (b *Backend) moveDisk(ctx context.Context, node string, vmid int64, mv move
 		form["format"] = mv.Format
 	}
 	_, err := b.conn.Task(ctx, "move a disk", backends.VMObject(string(idOf(vmid))), "POST", pve.Path("nodes", node, "qemu", vmid, "move_disk"), form)
+	if err != nil && strings.Contains(err.Error(), "same storage with same format") {
+		return nil // it is there: an earlier try was heard
+	}
 	return at(nameless(err), mv.Path)
 }
 
@@ -254,5 +257,13 @@ func (b *Backend) setPool(ctx context.Context, vmid int64, from, pool string) er
 		}
 		name, form = from, map[string]any{"vms": vmid, "delete": true}
 	}
-	return at(b.conn.Put(ctx, pve.Path("pools", name), form, nil), "placement.pool")
+	path := pve.Path("pools", name)
+	if strings.Contains(name, "/") { // a pool in a pool, which versions have that can be asked so
+		path, form["poolid"] = "/pools", name
+	}
+	err := b.conn.Put(ctx, path, form, nil)
+	if err != nil && (strings.Contains(err.Error(), "is already a pool member") || pool == "" && strings.Contains(err.Error(), "is not a pool member")) {
+		return nil
+	}
+	return at(err, "placement.pool")
 }
