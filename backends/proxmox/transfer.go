@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -13,20 +14,18 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/cloudinit"
 )
 
-// upload makes a file of a storage, such as "local:iso/x.iso", of size bytes from r, which has to end there. Where it fails nothing is left.
+// upload makes a file of a storage, such as "local:iso/x.iso", of size bytes from r, which has to end there. Where it fails nothing is left; and
+// before r has said that its content is what it should be, there is no file that somebody could take for it.
 func (b *Backend) upload(ctx context.Context, node, volume, object string, size int64, r io.Reader) error {
 	v := vmconf.ParseVolume(volume)
 	content, name, _ := strings.Cut(v.Name, "/")
-	r = &patient{ctx: ctx, from: r}
+	r = &proven{from: &patient{ctx: ctx, from: r}, left: size}
 	var upid pve.Text
 	err := b.conn.Upload(ctx, pve.Path("nodes", node, "storage", v.Storage, "upload"), pve.Upload{
 		Fields: map[string]string{"content": content}, Filename: name, Size: size, File: r, Object: object,
 	}, &upid)
 	if err == nil && upid != "" {
 		_, err = b.conn.Await(ctx, string(upid))
-	}
-	if err == nil {
-		err = ended(r)
 	}
 	if err == nil {
 		return nil
@@ -79,6 +78,27 @@ func (p *patient) fill() {
 	case <-p.ctx.Done():
 		p.err = context.Cause(p.ctx)
 	}
+}
+
+// proven hands on the last bytes of a source only when it has ended behind them: only then does it say whether they are what they should be.
+type proven struct {
+	from io.Reader
+	left int64 // bytes that are expected
+	err  error
+}
+
+func (w *proven) Read(to []byte) (int, error) {
+	if w.err != nil || w.left == 0 {
+		return 0, cmp.Or(w.err, io.EOF)
+	}
+	n, err := w.from.Read(to[:min(int64(len(to)), w.left)])
+	if w.left -= int64(n); w.left > 0 {
+		return n, err
+	}
+	if w.err = ended(w.from); w.err != nil {
+		return 0, w.err
+	}
+	return n, nil
 }
 
 // ended reads what is behind the bytes that were expected: nothing, or the error that says that they are not what they should be.
