@@ -57,6 +57,7 @@ type Backend struct {
 	doomed doomed
 	turns  turns
 	quiet  time.Duration // see abandoned
+	stale  time.Duration // see sweepStage
 }
 
 var _ backends.Backend = (*Backend)(nil)
@@ -90,6 +91,7 @@ func open(ctx context.Context, cfg Config) (*Backend, error) {
 		conn:          conn,
 		estate:        newEstate(ctx, conn, cfg.ListingAge),
 		quiet:         quiet,
+		stale:         stale,
 	}, nil
 }
 

@@ -102,25 +102,3 @@ func at(err error, path backends.Path) error {
 	c := *e
 	return c.At(path)
 }
-
-// seedVolume is where a VM's seed goes: a file of a storage that takes ISO files, "" where the node has none.
-func (b *Backend) seedVolume(w world, vmid int64) string {
-	storage := ""
-	for _, name := range w.names() {
-		if w.takes(name, "iso") && (storage == "" || name == b.cfg.ImageStorage) {
-			storage = name
-		}
-	}
-	if storage == "" {
-		return ""
-	}
-	var tag [4]byte
-	_, _ = rand.Read(tag[:]) // never fails
-	return fmt.Sprintf("%s:iso/%s%d-%x.iso", storage, seedPrefix, vmid, tag)
-}
-
-// seedPrefix begins the names of the seeds' files.
-const seedPrefix = "virtrigaud-seed-"
-
-// isSeed reports whether a volume is a seed that was made here.
-func isSeed(volume string) bool { return strings.Contains(volume, ":iso/"+seedPrefix) }

@@ -131,7 +131,7 @@ func (c *cloning) check(ctx context.Context) error {
 func (c *cloning) plan(hw *hardware) (*plan, error) {
 	return makePlan(request{
 		World: c.world, VMID: hw.VMID, Node: hw.Node, Have: hw, Want: c.want, Clone: true,
-		MAC: newMAC, SeedVolume: c.seedVolume(c.world, hw.VMID),
+		MAC: newMAC, SeedVolume: c.seedVolume(c.world, hw.VMID, hw.Config.UUID()),
 	})
 }
 

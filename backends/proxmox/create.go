@@ -152,7 +152,7 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 		left = nothing
 		p, err = makePlan(request{
 			World: w, VMID: vmid, Node: node, Want: spec, Import: from.volume, ImportBytes: from.bytes,
-			UUID: guid, MAC: newMAC, SeedVolume: b.seedVolume(w, vmid),
+			UUID: guid, MAC: newMAC, SeedVolume: b.seedVolume(w, vmid, guid),
 		})
 		if err != nil {
 			return err

@@ -101,6 +101,7 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 			return err
 		}
 	}
+	b.sweepSeeds(ctx, m)
 	return nil
 }
 

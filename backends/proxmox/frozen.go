@@ -81,5 +81,5 @@ func (b *Backend) dropAll(ctx context.Context, m *machine) error {
 	for _, r := range l.rows {
 		names = append([]string{string(r.Name)}, names...)
 	}
-	return b.dropSnapshots(ctx, m, names)
+	return b.dropSnapshots(ctx, m, l, names)
 }

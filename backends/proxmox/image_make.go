@@ -28,7 +28,7 @@ func (a *arrival) compose(ctx context.Context, place landing, spec *backends.VMS
 	vmid, err := a.allocate(ctx, a.token, nil, func(ctx context.Context, vmid int64) (err error) {
 		p, err = makePlan(request{
 			World: place.world, VMID: vmid, Node: place.node, Want: spec, Import: from[rootKey].volume, ImportBytes: from[rootKey].bytes,
-			UUID: guid, MAC: newMAC, SeedVolume: a.seedVolume(place.world, vmid),
+			UUID: guid, MAC: newMAC, SeedVolume: a.seedVolume(place.world, vmid, guid),
 		})
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
@@ -54,7 +55,32 @@ func (a *arrival) stage(ctx context.Context, place landing, c *backends.Content,
 	place.storage, place.facts = storage, place.world.Storages[storage]
 	info, err := a.transfer(ctx, place, s.volume, c, open)
 	s.bytes = int64(info.Size)
+	if err == nil {
+		a.sweepStage(ctx, place.node, s.volume)
+	}
 	return s, err
+}
+
+// stale is how old a file on its way to a disk is that nobody makes one of any more: whoever brought it was killed.
+const stale = 24 * time.Hour
+
+// sweepStage removes files beside a new one on their way to a disk that were left long before it, by the clock of the storage. What cannot be
+// looked for stays.
+func (a *arrival) sweepStage(ctx context.Context, node, volume string) {
+	files, err := a.content(ctx, node, vmconf.ParseVolume(volume).Storage, url.Values{"content": {"import"}})
+	at := slices.IndexFunc(files, func(f volumeRow) bool { return string(f.VolID) == volume })
+	if err != nil || at < 0 {
+		return
+	}
+	for _, f := range files {
+		age := time.Duration(files[at].CTime-f.CTime) * time.Second
+		if string(f.VolID) == volume || !strings.Contains(string(f.VolID), ":import/"+stagePrefix) || age < a.stale {
+			continue
+		}
+		if err := a.freeVolume(ctx, node, string(f.VolID)); backends.CodeOf(err) == backends.Canceled {
+			return
+		}
+	}
 }
 
 // bring opens the source and makes a file of it.

@@ -1,6 +1,7 @@
 package proxmox_test
 
 import (
+	"net/url"
 	"slices"
 	"testing"
 
@@ -157,5 +158,18 @@ func TestRevertDropsSeed(t *testing.T) {
 		if isISO(v) {
 			t.Errorf("%s is left", v)
 		}
+	}
+}
+
+// TestBrokenSnapshot: what is left of a snapshot whose deletion was broken off can be deleted.
+func TestBrokenSnapshot(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1"}})
+	id := r.vm("web", func(s *backends.VMSpec) { s.Disks["data"] = backends.Disk{SizeGiB: new(int64(1))} })
+	r.snapshot(id, "one")
+	r.byHand("DELETE", "/nodes/pve1/storage/local/content/"+url.PathEscape(r.read(id).Disks["data"].VolumeID), nil)
+	r.refused(r.DeleteSnapshot(t.Context(), id, "one", false), backends.Precondition, "does not exist")
+	r.sim.SetLock(100, "")
+	if err := r.DeleteSnapshot(t.Context(), id, "one", false); err != nil {
+		t.Error(err)
 	}
 }

@@ -64,7 +64,7 @@ func (b *Backend) reconfigure(ctx context.Context, m *machine, r backends.Reconf
 	p, err := makePlan(request{
 		World: w, VMID: m.hardware.VMID, Node: m.node, Have: m.hardware, Want: picked(&from, r.Desired, changes),
 		Running: r.Mode == backends.Live && m.power() != backends.Stopped,
-		UUID:    uuid.NewString(), MAC: newMAC, SeedVolume: b.seedVolume(w, m.hardware.VMID),
+		UUID:    uuid.NewString(), MAC: newMAC, SeedVolume: b.seedVolume(w, m.hardware.VMID, m.Config.UUID()),
 	})
 	if err != nil {
 		return err

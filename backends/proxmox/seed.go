@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -339,9 +338,4 @@ func (h *hardware) observeSeed(o *observation) {
 		return
 	}
 	h.observeNative(o)
-}
-
-// isOwnSeed reports whether a volume is a seed that was made for the VM: clones have that of the VM that they were made from in a drive.
-func isOwnSeed(volume string, vmid int64) bool {
-	return strings.Contains(volume, fmt.Sprintf(":iso/%s%d-", seedPrefix, vmid))
 }

@@ -90,7 +90,8 @@ func (m *machine) snapshotNotes(text string, quiesced bool) (string, error) {
 
 // halfSnapshot looks what a snapshot that failed has left: a whole one is told beside the error, of half of one is tried to get rid.
 func (b *Backend) halfSnapshot(ctx context.Context, m *machine, name string, err error) (string, error) {
-	if code := backends.CodeOf(err); code != backends.Canceled && code != backends.Timeout && code != backends.Transient {
+	switch backends.CodeOf(err) {
+	case backends.Locked, backends.Conflict, backends.Invalid, backends.Auth, backends.NotFound: // it did not begin
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)

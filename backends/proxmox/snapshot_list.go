@@ -111,7 +111,7 @@ func (b *Backend) DeleteSnapshot(ctx context.Context, id backends.ID, snapshot s
 		if children {
 			names = l.below(snapshot)
 		}
-		return b.dropSnapshots(ctx, m, names)
+		return b.dropSnapshots(ctx, m, l, names)
 	})
 }
 
@@ -126,10 +126,15 @@ func (l snapshotList) below(name string) []string {
 	return names
 }
 
-func (b *Backend) dropSnapshots(ctx context.Context, m *machine, names []string) error {
+// dropSnapshots deletes snapshots of a list. What is left of one that was broken off, disks that have no part of it do not hold.
+func (b *Backend) dropSnapshots(ctx context.Context, m *machine, l snapshotList, names []string) error {
 	for _, name := range names {
+		var form map[string]any
+		if s := l.find(name); s != nil && s.State != "" {
+			form = map[string]any{"force": true}
+		}
 		err := pve.WhileLocked(ctx, func() error {
-			_, err := b.conn.Task(ctx, "delete a snapshot", m.object(), "DELETE", m.snapshotPath(name), nil)
+			_, err := b.conn.Task(ctx, "delete a snapshot", m.object(), "DELETE", m.snapshotPath(name), form)
 			return err
 		})
 		if err != nil {

@@ -18,8 +18,9 @@ type volumeRow struct {
 	VolID   pve.Text `json:"volid"`
 	Content pve.Text `json:"content"`
 	Format  pve.Text `json:"format"`
-	Size    pve.Int  `json:"size"` // bytes that a guest sees; of files of images, those of the file
-	Used    pve.Int  `json:"used"` // bytes that the storage spends, 0 where it does not say
+	Size    pve.Int  `json:"size"`  // bytes that a guest sees; of files of images, those of the file
+	Used    pve.Int  `json:"used"`  // bytes that the storage spends, 0 where it does not say
+	CTime   pve.Int  `json:"ctime"` // seconds
 }
 
 // located is a volume with where it is.
