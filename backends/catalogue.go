@@ -36,6 +36,10 @@ type Catalogue struct {
 	// Lacks says, by Path.Generic, why an attribute cannot be had although its feature
 	// can: a sentence for the user.
 	Lacks map[string]string
+	// Spelled says, by Path.Generic or SnapshotName, how names have to be written. One without an entry may be anything.
+	Spelled map[string]Spelling
+	// Reseeded says what a guest that has booted makes of a changed seed, where that can be more than nothing: a sentence for the user.
+	Reseeded string
 	// Frozen says why a VM that has snapshots cannot take a change, as a clause, or "" where
 	// it can. Nil: snapshots are in nobody's way.
 	Frozen func(c Change) string

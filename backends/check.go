@@ -61,6 +61,10 @@ func Check(cat Catalogue, from, to *VMSpec, changes []Change, opts CheckOptions)
 			findings = append(findings, f)
 			continue
 		}
+		if f, bad := checkSpelling(cat, c); bad {
+			findings = append(findings, f)
+			continue
+		}
 		if creating {
 			continue
 		}
@@ -72,7 +76,7 @@ func Check(cat Catalogue, from, to *VMSpec, changes []Change, opts CheckOptions)
 			findings = append(findings, f)
 		}
 	}
-	if f, unseen := checkSeed(from, changes); unseen && !creating {
+	if f, unseen := checkSeed(cat, from, changes); unseen && !creating {
 		findings = append(findings, f)
 	}
 	return findings
@@ -81,7 +85,7 @@ func Check(cat Catalogue, from, to *VMSpec, changes []Change, opts CheckOptions)
 // checkSeed says of a changed seed that a guest which has booted does not read
 // it: cloud-init does its work once for each instance id. One finding, at the
 // first of the changes, stands for all.
-func checkSeed(from *VMSpec, changes []Change) (Finding, bool) {
+func checkSeed(cat Catalogue, from *VMSpec, changes []Change) (Finding, bool) {
 	var seed []string
 	var first Path
 	for _, c := range changes {
@@ -102,12 +106,12 @@ func checkSeed(from *VMSpec, changes []Change) (Finding, bool) {
 	if first == "" {
 		return Finding{}, false
 	}
-	return Finding{
-		Path: first, Severity: SeverityWarning,
-		Summary: "A guest that has booted does not see this",
-		Detail: fmt.Sprintf("VM %q: %s will be written for cloud-init, which reads it at the guest's first boot only. ", from.Name, strings.Join(seed, ", ")) +
-			"Change cloud_init.instance_id too to have cloud-init run again at the next boot, or make the change inside the guest.",
-	}, true
+	detail := fmt.Sprintf("VM %q: %s will be written for cloud-init, which reads it at the guest's first boot only. ", from.Name, strings.Join(seed, ", ")) +
+		"Change cloud_init.instance_id too to have cloud-init run again at the next boot, or make the change inside the guest."
+	if cat.Reseeded != "" {
+		detail += " " + cat.Reseeded
+	}
+	return Finding{Path: first, Severity: SeverityWarning, Summary: "A guest that has booted does not see this", Detail: detail}, true
 }
 
 func checkFeature(cat Catalogue, c Change) (Finding, bool) {

@@ -18,9 +18,11 @@ func Proxmox() b.Catalogue {
 			"console.type":          {"vnc", "spice", "serial", "none"},
 			"watchdog":              {"", "reset", "poweroff", "pause", "none"},
 		},
-		Lacks:  proxmoxLacks,
-		Frozen: proxmoxFrozen,
-		Impact: proxmoxImpact,
+		Lacks:    proxmoxLacks,
+		Spelled:  proxmoxSpelled,
+		Reseeded: "Where Proxmox VE's own cloud-init drive has it, and no ISO with a seed, cloud-init takes the VM for a new instance at its next boot and runs again by itself.",
+		Frozen:   proxmoxFrozen,
+		Impact:   proxmoxImpact,
 	}
 }
 
@@ -90,10 +92,10 @@ var proxmoxSupport = map[b.Feature]b.Support{
 	b.FeatureSnapshotQuiesce: full("By the guest agent, which Proxmox VE asks to freeze file systems at every snapshot of a running VM. " + pretendedGuest),
 	b.FeatureSnapshotTree:    full(),
 
-	b.FeatureOVAImport:       full("Of an uploaded or downloaded OVA, on a storage with import content."),
+	b.FeatureOVAImport:       full("The provider checks the package and hands its disks to the node, by way of a storage with the content Import."),
 	b.FeatureImageDownload:   full("The node itself fetches what has a URL that it can reach."),
 	b.FeatureContentLibrary:  no("Proxmox VE has no content libraries. Images lie on storages, templates are VMs."),
-	b.FeatureImageConversion: full("By the node, when a disk is made of the image."),
+	b.FeatureImageConversion: full("By the node, when a disk is made of the image; of formats that it does not know, such as VHDX, by the provider on the way there."),
 	b.FeatureImageCaching:    full("Content that is there already is not transferred again: the node copies the image."),
 
 	b.FeatureCloudInit:          full("By Proxmox VE's own drive where it can express what is asked for, else from a NoCloud ISO that is uploaded. " + pretendedGuest),
@@ -130,7 +132,7 @@ var proxmoxSupport = map[b.Feature]b.Support{
 	b.FeatureFolders:        no("Proxmox VE has no folders of VMs. Use placement.pool or tags."),
 	b.FeatureDeferredChange: full("Changes wait as pending ones for the next start."),
 	b.FeatureLibvirtOptions: no("These options exist on libvirt only."),
-	b.FeatureImageFromVM:    full("Templates: the VM is cloned and the clone converted."),
+	b.FeatureImageFromVM:    full("Templates: the VM is cloned and the clone converted. Disks: the node copies the VM's disk root."),
 	b.FeatureDiskLimits:     full(),
 	b.FeatureNetworkLimits:  full("What the guest receives; Proxmox VE limits one direction only."),
 	b.FeatureConsoleOptions: full("The type only."),

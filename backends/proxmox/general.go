@@ -1,17 +1,20 @@
 package proxmox
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/catalogues"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/vmconf"
 )
 
+// The forms of names, as the catalogue has plans check them.
 var (
-	dnsName = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
-	tagForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_\-+.]*$`)
+	spelled      = catalogues.Proxmox().Spelled
+	dnsName      = spelled["name"].Form
+	tagForm      = spelled["tags"].Form
+	snapshotName = spelled[backends.SnapshotName].Form
 )
 
 // general is name, tags, guest operating system and what only the mark keeps.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,9 +13,6 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/pve"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/vmconf"
 )
-
-// snapshotName is Proxmox VE's form pve-configid, of which a snapshot's name has at most 40 characters.
-var snapshotName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{1,39}$`)
 
 // CreateSnapshot takes a snapshot, whose id is its name.
 //

@@ -43,7 +43,8 @@ provider "virtrigaud" {
   }
 }
 
-# The node fetches it by itself, where the token may let it; the storage needs the content "Import".
+# The node fetches it by itself, where the token may let it, and makes a template of it. On the way the file lies on a storage with the
+# content "Import": switch that on at Datacenter > Storage.
 resource "virtrigaud_image" "debian" {
   name     = "debian-12"
   url      = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2"

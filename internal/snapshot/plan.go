@@ -106,6 +106,9 @@ func (r *Resource) check(ctx context.Context, diags *diag.Diagnostics, plan *mod
 		return
 	}
 	tfx.AddFindings(diags, backends.Check(info.Catalogue, &backends.VMSpec{}, &backends.VMSpec{}, plan.requirements(creating), backends.CheckOptions{}))
+	if f, bad := info.Catalogue.CheckSpelling(backends.SnapshotName, "name", plan.Name.ValueString()); bad && creating {
+		tfx.AddFindings(diags, []backends.Finding{f})
+	}
 	if !creating || diags.HasError() || plan.VMID.IsUnknown() {
 		return
 	}

@@ -37,6 +37,10 @@ func TestAccSnapshot_refused(t *testing.T) {
 		plan(web()+snap("a", "memory = true", "quiesce = true"), `Both memory and quiesce are set.*quiesce = true`),
 		plan(web()+strings.Replace(snap("a"), `name  = "a"`, `name = "a/b"`, 1), `must not contain a slash`),
 		plan(web()+strings.Replace(snap("a"), `name  = "a"`, `name = ""`, 1), `name = ""`),
+		{
+			Config: m.Config(web()+snap("a"), `imitate = "proxmox"`), PlanOnly: true,
+			ExpectError: regexp.MustCompile(`(?s)proxmox does not take this value.*name\s+= "a".*2 to 40 letters`),
+		},
 		plan(web()+snap("a", `revert_power_state = "suspended"`), `revert_power_state`),
 		plan(nobody, `No such VM.*vm_id = "nobody"`),
 		{Config: m.Config(web(`power_state = "stopped"`))},

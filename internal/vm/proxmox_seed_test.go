@@ -33,7 +33,9 @@ func TestAccVM_cloudInitOnProxmox(t *testing.T) {
 		return s.Config(named("vm", "own", root, ownLAN, "cloud_init = { "+own+" }", `dns = { servers = ["10.10.0.1"] }`, `wait_for = {}`) +
 			named("vm", "more", root, lan("10.10.0.62/24"), "cloud_init = { "+more+" }", `wait_for = {}`))
 	}
-	keys := func(all ...string) string { return fmt.Sprintf(`ssh_authorized_keys = ["%s"]`, strings.Join(all, `", "`)) }
+	keys := func(all ...string) string {
+		return fmt.Sprintf(`ssh_authorized_keys = ["%s"]`, strings.Join(all, `", "`))
+	}
 	w := workspace(t, config(keys(firstKey), `hostname = "www", users = [`+user("ops")+`]`, lan("10.10.0.61/24")))
 	w.Apply()
 	w.EmptyPlan()
@@ -55,7 +57,7 @@ func TestAccVM_cloudInitOnProxmox(t *testing.T) {
 	w.Write("main.tf", config(keys(firstKey, secondKey), `hostname = "www", users = [`+user("ops")+", "+user("dev")+`]`, lan("10.10.0.63/24")))
 	found := w.Diagnostics("plan")
 	for _, name := range []string{"own", "more"} {
-		expectOne(t, found, "virtrigaud_vm."+name, "warning", "A guest that has booted does not see this")
+		expectOne(t, found, "virtrigaud_vm."+name, "warning", "A guest that has booted does not see this.*new instance at its next boot")
 	}
 	if out := w.Apply(); !strings.Contains(out, "0 added, 2 changed, 0 destroyed") {
 		t.Errorf("apply printed\n%s", out)
