@@ -27,14 +27,20 @@ func TestWhileLocked(t *testing.T) {
 		t.Errorf("%d tries", f.count(at))
 	}
 	f.on(at, no(500, "VM is locked (backup)"))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err := put(ctx)
+	err := WhileLocked(ctx, func() error { // the time is over while nothing is asked
+		return c.Put(context.WithoutCancel(ctx), "/nodes/pve1/qemu/100/config", map[string]any{"name": "x"}, nil)
+	})
 	wants(t, err, backends.Timeout, "stayed locked", "VM is locked (backup)", "qm unlock")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, stop)
-	wants(t, put(ctx), backends.Canceled, "VM is locked (backup)")
+	defer stop()
+	wants(t, WhileLocked(ctx, func() error {
+		err := c.Put(ctx, "/nodes/pve1/qemu/100/config", map[string]any{"name": "x"}, nil)
+		stop() // once the answer is here
+		return err
+	}), backends.Canceled, "VM is locked (backup)")
 }
