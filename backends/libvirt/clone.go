@@ -155,7 +155,8 @@ func reportUntidy(ctx context.Context, id backends.ID, err error) {
 	if err == nil || backends.CodeOf(err) == backends.NotFound {
 		return
 	}
-	backends.Report(ctx, backends.Progress{
-		Op: "leave what was frozen for clones, to be removed later: " + err.Error(), Object: backends.VMObject(string(id)), Percent: -1,
+	backends.Warn(ctx, backends.Warning{
+		Summary: backends.VMObject(string(id)) + " keeps for now what was frozen for clones",
+		Detail:  "It is removed with the next clone that is deleted. What kept it: " + err.Error(),
 	})
 }

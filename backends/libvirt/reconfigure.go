@@ -368,9 +368,10 @@ func (b *Backend) ejectLostSeed(ctx context.Context, dom rpc.Domain, d *domain) 
 	if !isVolumeGone(err) {
 		return false // it is there, or libvirt says at the start what is wrong with it
 	}
-	backends.Report(ctx, backends.Progress{
-		Op:     fmt.Sprintf("start without the cloud-init seed %s, which is gone", d.mark.Seed.ref()),
-		Object: backends.VMObject(dom.Name), Percent: -1,
+	backends.Warn(ctx, backends.Warning{
+		Path:    "cloud_init",
+		Summary: backends.VMObject(dom.Name) + " starts without its cloud-init seed",
+		Detail:  fmt.Sprintf("The volume %s is gone. A change of cloud_init makes a new one.", d.mark.Seed.ref()),
 	})
 	d.xml.Devices.Disks[i].Source = nil
 	return true

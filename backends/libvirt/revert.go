@@ -78,7 +78,10 @@ func (b *Backend) revert(ctx context.Context, dom rpc.Domain, id string) error {
 	}
 	if err := b.tidy(ctx, dom); err != nil {
 		// What the VM has left behind is in its mark, and goes with the next snapshot that is deleted.
-		backends.Report(ctx, backends.Progress{Op: "leave layers to be removed later: " + err.Error(), Object: backends.VMObject(dom.Name), Percent: -1})
+		backends.Warn(ctx, backends.Warning{
+			Summary: backends.VMObject(dom.Name) + " keeps layers of its disks for now",
+			Detail:  "They are removed with the next snapshot of the VM that is deleted. What kept them: " + err.Error(),
+		})
 	}
 	return nil
 }
@@ -230,7 +233,10 @@ func (r *reversion) run(ctx context.Context) error {
 	}
 	r.to.current = true
 	if err := r.redefineSnapshot(ctx, r.dom, r.to); err != nil {
-		backends.Report(ctx, backends.Progress{Op: "leave another snapshot the current one: " + err.Error(), Object: backends.VMObject(r.dom.Name), Percent: -1})
+		backends.Warn(ctx, backends.Warning{
+			Summary: backends.VMObject(r.dom.Name) + " is reverted, and libvirt names another snapshot as the current one",
+			Detail:  "That changes nothing but what libvirt shows. The cause: " + err.Error(),
+		})
 	}
 	if r.memory.Name == "" {
 		return nil

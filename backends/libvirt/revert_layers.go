@@ -48,7 +48,10 @@ func (r *reversion) planAbove(ctx context.Context, next *mark, key string, disk 
 func (r *reversion) attachAgain(ctx context.Context, next *mark, i int, was diskMark) error {
 	v, err := r.store.Get(ctx, was.ref())
 	if isVolumeGone(err) || backends.CodeOf(err) == backends.NotFound {
-		backends.Report(ctx, backends.Progress{Op: fmt.Sprintf("leave out the disk %s, which is gone", was.ref()), Object: backends.VMObject(r.dom.Name), Percent: -1})
+		backends.Warn(ctx, backends.Warning{
+			Summary: backends.VMObject(r.dom.Name) + " comes back without a disk",
+			Detail:  fmt.Sprintf("The disk %s, which it had when the snapshot was taken, is gone.", was.ref()),
+		})
 		r.gone = append(r.gone, targetOf(&r.then.xml.Devices.Disks[i]))
 		return nil
 	}

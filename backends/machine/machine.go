@@ -14,13 +14,6 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
 
-// Warning is something that the user should know and that did not fail.
-type Warning struct {
-	Path    backends.Path // or ""
-	Summary string
-	Detail  string
-}
-
 // Shutdown says how a running VM is stopped.
 type Shutdown struct {
 	// Timeout is how long the guest has to shut down. 0 asks no guest: the VM
@@ -48,7 +41,7 @@ type CreateOptions struct {
 // the wanted power state; spec is the clone's own where there is one. Disks that
 // other VMs have are waited for. An id next to an error is a VM that exists in
 // part.
-func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clone *backends.CloneSpec, opts CreateOptions) (backends.ID, []Warning, error) {
+func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clone *backends.CloneSpec, opts CreateOptions) (backends.ID, []backends.Warning, error) {
 	var id backends.ID
 	if clone != nil {
 		spec = &clone.Spec
@@ -75,7 +68,7 @@ func Create(ctx context.Context, b backends.Backend, spec *backends.VMSpec, clon
 	if err := b.SetPower(ctx, id, backends.PowerOn); err != nil {
 		return id, nil, backends.Wrap(err, "start", backends.VMObject(spec.Name))
 	}
-	var warnings []Warning
+	var warnings []backends.Warning
 	if opts.Wait != nil {
 		wait := *opts.Wait
 		if clone != nil {

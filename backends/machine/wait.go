@@ -37,7 +37,7 @@ const DefaultWait = 5 * time.Minute
 // for. When w's time is over that is a warning that names the likely cause, not
 // an error: the VM exists and works. An error is returned when the VM cannot be
 // read any more or ctx ends.
-func WaitFor(ctx context.Context, b backends.Backend, id backends.ID, w Wait) ([]Warning, error) {
+func WaitFor(ctx context.Context, b backends.Backend, id backends.ID, w Wait) ([]backends.Warning, error) {
 	if w.Timeout <= 0 {
 		w.Timeout = DefaultWait
 	}
@@ -73,7 +73,7 @@ func WaitFor(ctx context.Context, b backends.Backend, id backends.ID, w Wait) ([
 			if ctx.Err() != nil {
 				return nil, backends.Wrap(ctx.Err(), "wait for an address", backends.VMObject(string(id)))
 			}
-			return []Warning{w.missed(id, last)}, nil
+			return []backends.Warning{w.missed(id, last)}, nil
 		}
 	}
 }
@@ -106,12 +106,12 @@ func (w Wait) counts(address string) bool {
 }
 
 // missed says what did not come and why that may be.
-func (w Wait) missed(id backends.ID, vm *backends.VM) Warning {
+func (w Wait) missed(id backends.ID, vm *backends.VM) backends.Warning {
 	name := string(id)
 	if vm != nil {
 		name = vm.Config.Name
 	}
-	warning := Warning{
+	warning := backends.Warning{
 		Path:    "wait_for",
 		Summary: fmt.Sprintf("VM %q showed no address within %s", name, w.Timeout),
 	}

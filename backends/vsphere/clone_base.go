@@ -104,8 +104,9 @@ func (b *Backend) baseOfTemplate(ctx context.Context, m *machine, op string, spe
 // the deletion of the next clone finds them.
 func (b *Backend) tidyOrigin(ctx context.Context, id backends.ID) {
 	if err := b.removeBases(ctx, id); err != nil && backends.CodeOf(err) != backends.NotFound {
-		backends.Report(ctx, backends.Progress{
-			Op: "leave the snapshot that linked clones shared, to be removed later: " + err.Error(), Object: backends.VMObject(string(id)), Percent: -1,
+		backends.Warn(ctx, backends.Warning{
+			Summary: backends.VMObject(string(id)) + " keeps for now the snapshot that linked clones shared",
+			Detail:  "It is removed with the next linked clone that is deleted. What kept it: " + err.Error(),
 		})
 	}
 }

@@ -16,12 +16,7 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	timeout, diags := state.Timeouts.Delete(ctx, deleteTimeout)
-	resp.Diagnostics.Append(diags...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := tfx.Within(ctx, &resp.Diagnostics, state.Timeouts.Delete, deleteTimeout)
 	defer cancel()
 
 	backend, _, err := r.provider.Connect(ctx)

@@ -22,12 +22,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if !r.provider.Configured() { // nothing to ask: what state says stays
 		return
 	}
-	timeout, diags := state.Timeouts.Read(ctx, readTimeout)
-	resp.Diagnostics.Append(diags...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	bounded, cancel := context.WithTimeout(ctx, timeout)
+	bounded, cancel := tfx.Within(ctx, &resp.Diagnostics, state.Timeouts.Read, readTimeout)
 	defer cancel()
 
 	img, err := r.get(bounded, state.ID.ValueString())

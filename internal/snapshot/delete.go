@@ -17,7 +17,7 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, &resp.Diagnostics, state.Timeouts.Delete, deleteTimeout)
+	ctx, cancel := tfx.Within(ctx, &resp.Diagnostics, state.Timeouts.Delete, deleteTimeout)
 	defer cancel()
 	b, _, err := r.data.Connect(ctx)
 	if err == nil {

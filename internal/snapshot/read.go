@@ -25,7 +25,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		return
 	}
 	r.data.ManagedSnapshot(state.ID.ValueString())
-	ctx, cancel := within(ctx, &resp.Diagnostics, state.Timeouts.Read, readTimeout)
+	ctx, cancel := tfx.Within(ctx, &resp.Diagnostics, state.Timeouts.Read, readTimeout)
 	defer cancel()
 	b, _, err := r.data.Connect(ctx)
 	if err != nil {

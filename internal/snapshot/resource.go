@@ -6,7 +6,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfx"
@@ -47,15 +46,4 @@ func (r *Resource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRe
 // Configure implements resource.ResourceWithConfigure.
 func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.data = tfx.FromConfigure(req.ProviderData, &resp.Diagnostics)
-}
-
-// within bounds ctx by a timeout of the resource, given as the method that
-// tells it and its default.
-func within(ctx context.Context, diags *diag.Diagnostics, timeout func(context.Context, time.Duration) (time.Duration, diag.Diagnostics), otherwise time.Duration) (context.Context, context.CancelFunc) {
-	d, bad := timeout(ctx, otherwise)
-	diags.Append(bad...)
-	if d <= 0 {
-		d = otherwise
-	}
-	return context.WithTimeout(ctx, d)
 }

@@ -19,7 +19,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, &resp.Diagnostics, plan.Timeouts.Update, updateTimeout)
+	ctx, cancel := tfx.Within(ctx, &resp.Diagnostics, plan.Timeouts.Update, updateTimeout)
 	defer cancel()
 	if !plan.Description.Equal(prior.Description) {
 		if err := r.describe(ctx, &plan); err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
-	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/machine"
 )
 
 // Operation is what Terraform was doing, named as in the timeouts attribute.
@@ -129,7 +128,7 @@ func AddFindings(diags *diag.Diagnostics, findings []backends.Finding) {
 }
 
 // AddWarnings adds what an operation wants the user to know.
-func AddWarnings(diags *diag.Diagnostics, warnings []machine.Warning) {
+func AddWarnings(diags *diag.Diagnostics, warnings []backends.Warning) {
 	for _, w := range warnings {
 		if p := Path(w.Path); !p.Equal(path.Empty()) {
 			diags.AddAttributeWarning(p, w.Summary, w.Detail)

@@ -21,7 +21,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, &resp.Diagnostics, plan.Timeouts.Create, createTimeout)
+	ctx, cancel := tfx.Within(ctx, &resp.Diagnostics, plan.Timeouts.Create, createTimeout)
 	defer cancel()
 	b, info, err := r.data.Connect(ctx)
 	if err != nil {

@@ -248,3 +248,25 @@ func TestAccVM_sessionLostOnProxmox(t *testing.T) {
 		})
 	}
 }
+
+// What a task of Proxmox VE warns of, which it succeeds with, is shown.
+func TestAccProxmox_warnings(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewProxmox(t, pvesim.Options{})
+	config := func(power string) string {
+		return s.Config("resource \"virtrigaud_vm\" \"web\" {\n  name = \"web\"\n  power_state = \"" + power + "\"\n}")
+	}
+	w := workspace(t, config("stopped"))
+	w.Apply()
+	s.Change("web", "bios", "ovmf") // whose variables nothing keeps
+	w.Write("main.tf", config("running"))
+	said := tfrun.Unwrap(w.Apply())
+	for _, part := range []string{"Warning: Proxmox VE warns of VM \"web\"", "no efidisk configured", ":qmstart:"} {
+		if !strings.Contains(said, part) {
+			t.Errorf("apply does not say %q:\n%s", part, said)
+		}
+	}
+	w.EmptyPlan()
+	w.Destroy()
+	s.AssertEmpty()
+}

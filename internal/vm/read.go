@@ -29,7 +29,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if !r.data.Configured() { // nothing to ask: what state says stays
 		return
 	}
-	ctx, cancel := within(ctx, &resp.Diagnostics, prior.Timeouts.Read, readTimeout)
+	ctx, cancel := tfx.Within(ctx, &resp.Diagnostics, prior.Timeouts.Read, readTimeout)
 	defer cancel()
 	b, info, err := r.data.Connect(ctx)
 	if err != nil {

@@ -2,7 +2,6 @@ package vm
 
 import (
 	"context"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -85,17 +84,6 @@ func acquaint(ctx context.Context, b backends.Backend, vm *backends.VM, prior *v
 	if more, err := b.GuestInfo(ctx, vm.ID); err == nil {
 		g.Hostname, g.OS, g.AgentVersion = more.Hostname, more.OS, more.AgentVersion
 	}
-}
-
-// within bounds ctx by a timeout of the resource, given as the method that
-// tells it and its default.
-func within(ctx context.Context, diags *diag.Diagnostics, timeout func(context.Context, time.Duration) (time.Duration, diag.Diagnostics), otherwise time.Duration) (context.Context, context.CancelFunc) {
-	d, bad := timeout(ctx, otherwise)
-	diags.Append(bad...)
-	if d <= 0 {
-		d = otherwise
-	}
-	return context.WithTimeout(ctx, d)
 }
 
 // withUserData adds to spec the user data that only the configuration holds.

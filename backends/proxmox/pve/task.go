@@ -167,6 +167,7 @@ func (w *watch) outcome(ctx context.Context) error {
 	case strings.HasPrefix(w.o.Exit, "WARNINGS"):
 		w.report(ctx, 100)
 		w.o.Warnings = warnings(w.log(ctx))
+		w.warn(ctx)
 		return nil
 	}
 	f := &fault.Failure{UPID: w.o.UPID, Node: w.o.Node, Kind: w.o.Kind, ID: w.o.ID, Exit: w.o.Exit, Who: w.c.creds.who}
@@ -241,6 +242,19 @@ func warnings(log []string) []string {
 		}
 	}
 	return all
+}
+
+// warn hands on what the task warned of, where it says more than that it did.
+func (w *watch) warn(ctx context.Context) {
+	if len(w.o.Warnings) == 0 {
+		return
+	}
+	summary := "Proxmox VE warns"
+	if w.object != "" {
+		summary += " of " + w.object
+	}
+	said := w.c.creds.hider(nil)(strings.Join(w.o.Warnings, "\n"))
+	backends.Warn(ctx, backends.Warning{Summary: summary, Detail: said + "\n\nThis is from the task " + w.o.UPID + ", which did its work."})
 }
 
 func (w *watch) report(ctx context.Context, percent int) {

@@ -73,9 +73,14 @@ func TestTaskWithWarnings(t *testing.T) {
 	c := connected(t, f.config())
 	f.on("GET "+taskPath+"/status", task("WARNINGS: 2"))
 	f.on("GET "+taskPath+"/log", lines("create linked clone", "WARN: the first", "done", "WARN: the second", "TASK WARNINGS: 2"))
-	o, err := c.Await(t.Context(), upid)
+	var told []backends.Warning
+	ctx := backends.WithWarnings(t.Context(), func(w backends.Warning) { told = append(told, w) })
+	o, err := c.Run(ctx, "clone", `VM "web"`, func(context.Context) (string, error) { return upid, nil })
 	if err != nil || !o.OK() || strings.Join(o.Warnings, "|") != "WARN: the first|WARN: the second" {
 		t.Errorf("%+v %v", o, err)
+	}
+	if len(told) != 1 || told[0].Summary != `Proxmox VE warns of VM "web"` || !strings.Contains(told[0].Detail, "the first\nWARN: the second") || !strings.Contains(told[0].Detail, upid) {
+		t.Errorf("the user is told %+v", told)
 	}
 }
 
