@@ -313,7 +313,9 @@ func reboot(t *testing.T, e *Env) {
 	id := e.Guest(t)
 	e.Power(t, id, backends.Reboot)
 	e.awaitAgent(t, id)
-	e.InState(t, id, backends.Running)
+	if err := e.WaitPower(e.Ctx(t), id, backends.Running); err != nil { // the agent may have answered before it went down
+		t.Error(err)
+	}
 }
 
 func shutdown(t *testing.T, e *Env) {

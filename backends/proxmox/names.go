@@ -15,7 +15,7 @@ import (
 // checkNames refuses what changes newly name: a VM's name that another has, networks that there are not, addresses that are taken. Proxmox VE
 // itself would take the first and the last, and notice the second when the VM starts.
 func (b *Backend) checkNames(ctx context.Context, m *machine, from, desired *backends.VMSpec, changes []backends.Change) error {
-	nics := map[string]backends.NIC{}
+	places, nics := map[string]backends.NIC{}, map[string]backends.NIC{}
 	for _, c := range changes {
 		switch p := c.Path.Generic(); {
 		case p == "name":
@@ -28,36 +28,44 @@ func (b *Backend) checkNames(ctx context.Context, m *machine, from, desired *bac
 					return backends.Errorf(backends.Conflict, "", "", "the cluster has a VM %q already, with the id %d at the node %q", desired.Name, vmid, r.node).At("name").Advise("Choose another name.")
 				}
 			}
-		case p == "networks" && c.Action == backends.Add, p == "networks.network", p == "networks.mac":
-			nic, had := desired.Networks[c.Key], from.Networks[c.Key]
-			if had.Network != nil && nic.Network != nil && *had.Network == *nic.Network {
-				nic.Network = nil
+		case p == "networks" && c.Action == backends.Add:
+			places[c.Key], nics[c.Key] = desired.Networks[c.Key], desired.Networks[c.Key]
+		case p == "networks.mac":
+			nics[c.Key] = desired.Networks[c.Key]
+		case p == "networks.network", p == "networks.options":
+			nic := desired.Networks[c.Key]
+			if nic.Network == nil {
+				nic.Network = from.Networks[c.Key].Network
 			}
-			nics[c.Key] = nic
+			places[c.Key] = nic
 		}
 	}
-	if err := b.checkNetworks(ctx, m.node, nics); err != nil {
+	if err := b.checkNetworks(ctx, m.node, places); err != nil {
 		return err
 	}
 	return b.checkMACs(ctx, m.hardware.VMID, nics)
 }
 
-// bridges are the names of what interfaces at a node can be connected to, nil where the account may not see them.
-func (b *Backend) bridges(ctx context.Context, node string) ([]string, error) {
-	return shared(ctx, b.estate, "bridges "+node+" ", func(ctx context.Context) ([]string, error) {
-		var rows []struct {
-			Iface pve.Text `json:"iface"`
-		}
+// bridge is what interfaces of VMs can be connected to at a node.
+type bridge struct {
+	Iface pve.Text `json:"iface"`
+	Type  pve.Text `json:"type"`
+	Aware pve.Bool `json:"bridge_vlan_aware"`
+}
+
+// trunks reports whether an interface can have several VLANs of it.
+func (b bridge) trunks() bool { return b.Type != "bridge" || bool(b.Aware) }
+
+// bridges are what interfaces at a node can be connected to, nil where the account may not see them.
+func (b *Backend) bridges(ctx context.Context, node string) ([]bridge, error) {
+	return shared(ctx, b.estate, "bridges "+node+" ", func(ctx context.Context) ([]bridge, error) {
+		rows := []bridge{}
 		err := b.conn.Get(ctx, pve.Path("nodes", node, "network"), url.Values{"type": {"any_bridge"}}, &rows)
 		if backends.CodeOf(err) == backends.Auth {
 			return nil, nil
 		}
-		names := make([]string, 0, len(rows))
-		for _, r := range rows {
-			names = append(names, string(r.Iface))
-		}
-		slices.Sort(names)
-		return names, err
+		slices.SortFunc(rows, func(a, b bridge) int { return strings.Compare(string(a.Iface), string(b.Iface)) })
+		return rows, err
 	})
 }
 
@@ -73,12 +81,13 @@ func quoted(names []string) string {
 	return strings.Join(all, ", ")
 }
 
+// checkNetworks refuses networks that the node does not have, and what a network cannot give.
 func (b *Backend) checkNetworks(ctx context.Context, node string, nics map[string]backends.NIC) error {
 	if len(nics) == 0 {
 		return nil
 	}
-	names, err := b.bridges(ctx, node)
-	if err != nil || names == nil {
+	all, err := b.bridges(ctx, node)
+	if err != nil || all == nil {
 		return err
 	}
 	for _, key := range sortedKeys(nics) {
@@ -86,11 +95,21 @@ func (b *Backend) checkNetworks(ctx context.Context, node string, nics map[strin
 		if n := nics[key].Network; n != nil {
 			want = strings.TrimPrefix(*n, "bridge:")
 		}
-		if slices.Contains(names, want) {
+		path := backends.Path("networks").Key(key)
+		i := slices.IndexFunc(all, func(one bridge) bool { return string(one.Iface) == want })
+		if i >= 0 {
+			if nics[key].Options["trunks"] != "" && !all[i].trunks() {
+				return backends.Errorf(backends.Precondition, "", "", "the bridge %q of the node %q is not aware of VLANs, and so has no trunks", want, node).
+					At(path.Attr("options")).Advise("Make the bridge aware of VLANs, name another, or give the interface one VLAN with vlan.")
+			}
 			continue
 		}
+		names := make([]string, len(all))
+		for i := range all {
+			names[i] = string(all[i].Iface)
+		}
 		return backends.Errorf(backends.NotFound, "", "", "the node %q has no bridge or virtual network %q that the account sees; it sees %s", node, want, orNone(quoted(names))).
-			At(backends.Path("networks").Key(key).Attr("network")).
+			At(path.Attr("network")).
 			Advise("Correct the name, make the bridge at the node first, or grant the account SDN.Use on /sdn/zones/localnetwork/%s.", want)
 	}
 	return nil

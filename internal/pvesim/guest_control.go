@@ -115,7 +115,7 @@ func (c *cluster) guestPowersOff(m *machine) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if m.running && m.inGuest == g {
-			c.stop(m)
+			c.ends(m)
 		}
 	})
 }

@@ -10,7 +10,7 @@ func (c *cluster) haPowerOff(n *node) {
 	for _, m := range c.machines {
 		if m.node == n && m.running {
 			m.reboots = false
-			c.stop(m)
+			c.ends(m)
 		}
 	}
 }

@@ -51,3 +51,39 @@ func TestWarningsOfStart(t *testing.T) {
 	b.do("PUT", vm100+"/config", "net0=virtio,bridge=vmbr0,mtu=9000")
 	b.fails("POST", vm100+"/status/start", "", "netdev net0: MTU '9000' is bigger than the bridge MTU '1500'")
 }
+
+// Trunks take a bridge that is aware of VLANs, when the VM starts and while it runs.
+func TestTrunksOfBridges(t *testing.T) {
+	b := newTrial(t, Options{})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&net0=virtio=BC:24:11:00:00:01,bridge=vmbr0,trunks=5-6")
+	if log := b.fails("POST", vm100+"/status/start", "", "start failed: QEMU exited with code 1"); !strings.Contains(log, "vlan aware feature need to be enabled to use trunks") {
+		t.Errorf("log:\n%s", log)
+	}
+	b.do("PUT", vm100+"/config", "net0=virtio=BC:24:11:00:00:01,bridge=vmbr2,trunks=5-6")
+	b.task("POST", vm100+"/status/start", "")
+	b.refused("PUT", vm100+"/config", "net0=virtio=BC:24:11:00:00:01,bridge=vmbr1,trunks=5-6", "hotplug problem - vlan aware feature need to be enabled to use trunks")
+	b.do("PUT", vm100+"/config", "net0=virtio=BC:24:11:00:00:01,bridge=vmbr1")
+	b.refused("PUT", vm100+"/config", "net1=virtio,bridge=vmbr1,trunks=5", "hotplug problem - error on hotplug device 'net1' - vlan aware feature")
+}
+
+// What waits goes on waiting where the guest turns its VM off by itself: only a task that stops it makes it the configuration.
+func TestPendingAfterGuestsEnd(t *testing.T) {
+	b := newTrial(t, Options{Guests: true})
+	b.task("POST", "/nodes/pve1/qemu", "vmid=100&agent=1&cores=1&scsi0=local:1")
+	current := func() map[string]any { return b.do("GET", vm100+"/config", "current=1").(map[string]any) }
+	for i, stop := range []func(){
+		func() {
+			b.eventually("the agent", func() bool { return b.Guest(100).Boot() })
+			b.do("POST", vm100+"/agent/shutdown", "")
+		},
+		func() { b.task("POST", vm100+"/status/shutdown", "") },
+	} {
+		b.task("POST", vm100+"/status/start", "")
+		has(t, current(), "cores", 1+i)
+		b.do("PUT", vm100+"/config", "cores="+string(rune('2'+i)))
+		stop()
+		m := b.machine(100)
+		b.eventually("the end of the VM", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return !m.running })
+		has(t, current(), "cores", 1+2*i)
+	}
+}

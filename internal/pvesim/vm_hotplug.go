@@ -235,8 +235,10 @@ func (u *update) plugNIC(key string, n nic, hotplug bool) error {
 		same := old.model == n.model && old.mac == n.mac && old.options["queues"] == n.options["queues"] &&
 			old.options["mtu"] == n.options["mtu"] && old.options["bridge"] != "" && n.options["bridge"] != ""
 		if same {
-			if n.options["bridge"] != old.options["bridge"] && !u.bridgeThere(u.m.node, n.options["bridge"]) {
-				return die("bridge '%s' does not exist", n.options["bridge"])
+			for _, name := range []string{"bridge", "tag", "trunks", "firewall"} {
+				if n.options[name] != old.options[name] { // then the interface is connected anew
+					return u.unconnectable(u.m.node, n)
+				}
 			}
 			return nil
 		}
@@ -250,8 +252,8 @@ func (u *update) plugNIC(key string, n nic, hotplug bool) error {
 	if !hotplug {
 		return later
 	}
-	if bridge := n.options["bridge"]; bridge != "" && !u.bridgeThere(u.m.node, bridge) {
-		return die("error on hotplug device '%s' - bridge '%s' does not exist", key, bridge)
+	if err := u.unconnectable(u.m.node, n); err != nil {
+		return die("error on hotplug device '%s' - %s", key, text(err))
 	}
 	return u.checkMTU(key, n, u.m.node)
 }

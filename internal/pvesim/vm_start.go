@@ -104,14 +104,29 @@ func (w *worker) checkInterfaces(m *machine) error {
 		}
 	}
 	for _, key := range conf.nics() {
-		bridge := parseNIC(conf[key]).options["bridge"]
-		if bridge == "" || w.bridgeThere(n, bridge) {
+		nic := parseNIC(conf[key])
+		why := w.unconnectable(n, nic)
+		if why == nil {
 			continue
 		}
 		i := strings.TrimPrefix(key, "net")
-		w.say("bridge '%s' does not exist", bridge)
+		w.say("%s", text(why))
 		w.say("qemu-system-x86_64: -netdev type=tap,id=%s,ifname=tap%di%s,script=/usr/libexec/qemu-server/pve-bridge,downscript=/usr/libexec/qemu-server/pve-bridgedown: network script /usr/libexec/qemu-server/pve-bridge failed with status 512", key, m.id, i)
 		return die("start failed: QEMU exited with code 1")
+	}
+	return nil
+}
+
+// unconnectable says why a node cannot connect an interface: there is no such bridge, or it knows nothing of VLANs.
+func (c *cluster) unconnectable(n *node, i nic) error {
+	bridge := i.options["bridge"]
+	if bridge != "" && !c.bridgeThere(n, bridge) {
+		return die("bridge '%s' does not exist", bridge)
+	}
+	for _, b := range n.ifaces {
+		if b.name == bridge && b.kind == "bridge" && b.options["bridge_vlan_aware"] != "1" && i.options["trunks"] != "" {
+			return die("vlan aware feature need to be enabled to use trunks at /usr/share/perl5/PVE/Network.pm line 541.")
+		}
 	}
 	return nil
 }

@@ -8,15 +8,20 @@ import (
 // shutdownTime is how long a guest has to shut down where nobody says.
 const shutdownTime = 60 * time.Second
 
-// stop turns a machine off at once, as its guest or its power button does. What waited for that becomes the
-// configuration, and a machine that reboots is started again, by a task. It is called with mu held.
+// stop turns a machine off at once, as a task does. What waited for that becomes the configuration. It is called with mu held.
 func (c *cluster) stop(m *machine) {
 	if !m.running {
 		return
 	}
-	c.powerOff(m)
+	c.ends(m)
 	w := &worker{cluster: c, ctx: c.ctx, task: &task{}}
 	w.applyPending(nil, m, map[string]string{}, false)
+}
+
+// ends is the end of a machine that no task asked for: its guest turned it off, or its node died. What waits goes on waiting for the next start. One
+// that reboots is started again, by a task.
+func (c *cluster) ends(m *machine) {
+	c.powerOff(m)
 	if m.reboots {
 		m.reboots = false
 		c.startLater(m)
