@@ -12,7 +12,9 @@ import (
 
 func TestWithin(t *testing.T) {
 	var diags diag.Diagnostics
-	asked := func(_ context.Context, otherwise time.Duration) (time.Duration, diag.Diagnostics) { return otherwise, nil }
+	asked := func(_ context.Context, otherwise time.Duration) (time.Duration, diag.Diagnostics) {
+		return otherwise, nil
+	}
 	ctx, cancel := Within(t.Context(), &diags, asked, time.Hour)
 	if end, ok := ctx.Deadline(); !ok || time.Until(end) > time.Hour || time.Until(end) < time.Minute {
 		t.Errorf("it ends at %v (%t)", end, ok)
