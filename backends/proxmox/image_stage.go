@@ -109,7 +109,8 @@ func (a *arrival) transfer(ctx context.Context, place landing, volume string, c 
 	if a.spec.Kind != "ova" && a.fetchable(c) {
 		_ = c.Reader.Close() // its beginning was what had to be known
 		info, err := a.fetch(ctx, place, volume, c)
-		if err == nil || ctx.Err() != nil || backends.CodeOf(err) == backends.Exhausted {
+		switch code := backends.CodeOf(err); {
+		case err == nil, ctx.Err() != nil, code == backends.Exhausted, code == backends.Conflict: // another run's file, which an upload would replace
 			return info, err
 		}
 		if c, err = open(ctx); err != nil {
@@ -218,7 +219,9 @@ func (a *arrival) fetch(ctx context.Context, place landing, volume string, c *ba
 	}
 	_, err := a.conn.Task(ctx, "download", a.object(), "POST", pve.Path("nodes", place.node, "storage", v.Storage, "download-url"), form)
 	if err != nil {
-		a.discard(ctx, place.node, volume)
+		if backends.CodeOf(err) != backends.Conflict { // what exists is another run's
+			a.discard(ctx, place.node, volume)
+		}
 		return volumeInfo{}, err
 	}
 	return a.arrived(ctx, place.node, volume, c)

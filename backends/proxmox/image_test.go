@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -212,5 +213,23 @@ func TestImportedFile(t *testing.T) {
 	var e *backends.Error
 	if !errors.As(err, &e) || e.Code != backends.NotFound || e.Path != "image" {
 		t.Errorf("a missing image: %v", err)
+	}
+}
+
+// TestFetchBeside: an ISO that another run has put there meanwhile stays.
+func TestFetchBeside(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1"}})
+	iso := make([]byte, 40*2048)
+	copy(iso[16*2048:], "\x01CD001\x01")
+	src := served(t, iso, "iso", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(iso) })
+	volume := "local:iso/debian.f-" + base64.RawURLEncoding.EncodeToString([]byte("etag:1")) + ".iso"
+	r.sim.Fault(pvesim.Fault{Route: "POST /nodes/{node}/storage/{storage}/download-url", Match: func(*http.Request) bool {
+		r.putFile(volume)
+		return false
+	}})
+	_, err := r.ImportImage(t.Context(), backends.ImageSpec{Name: "debian", Kind: "iso", Fingerprint: "etag:1"}, src)
+	r.refused(err, backends.Conflict, "debian")
+	if n := r.sim.Requests()["POST /nodes/{node}/storage/{storage}/upload"]; n > 0 || !slices.Contains(r.volumes(), volume) {
+		t.Errorf("%d uploads, volumes %v", n, r.volumes())
 	}
 }

@@ -60,3 +60,21 @@ func TestSweepSeeds(t *testing.T) {
 		t.Errorf("left: %v", seeds)
 	}
 }
+
+// TestSeedTakesDrive: a seed takes the place of Proxmox VE's own cloud-init drive also where that lies on a storage that minds to delete what is gone.
+func TestSeedTakesDrive(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1"}})
+	id := r.vm("web", func(s *backends.VMSpec) {
+		s.Placement.Storage = new("local-lvm")
+		s.CloudInit = &backends.CloudInit{SSHKeys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKn3f3XJx7gkp219pZEJCXCrF5aNwZYt1NevPyf/TXRS a@b"}}
+	})
+	was := r.read(id)
+	to := was.Config
+	to.CloudInit = &backends.CloudInit{UserData: new("#cloud-config\n{}\n")}
+	r.change(id, &was.Config, &to)
+	for _, v := range r.sim.Volumes("pve1", "local-lvm") {
+		if contains(v, "cloudinit") {
+			t.Errorf("%s is left", v)
+		}
+	}
+}

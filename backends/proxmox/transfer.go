@@ -120,10 +120,16 @@ func (b *Backend) discard(ctx context.Context, node, volume string) {
 	_ = b.freeVolume(ctx, node, volume) // what it was made for has failed already
 }
 
-// freeVolume deletes a volume. Storages of files take it for done where there is none.
+// freeVolume deletes a volume. Storages of files take it for done where there is none, and others do not: there it is NotFound.
 func (b *Backend) freeVolume(ctx context.Context, node, volume string) error {
 	v := vmconf.ParseVolume(volume)
 	_, err := b.conn.Task(ctx, "delete", "volume "+volume, "DELETE", pve.Path("nodes", node, "storage", v.Storage, "content", volume), nil)
+	if err == nil || ctx.Err() != nil || backends.CodeOf(err) == backends.Auth {
+		return err
+	}
+	if gone := b.unlisted(ctx, node, volume); backends.CodeOf(gone) == backends.NotFound {
+		return gone
+	}
 	return err
 }
 
