@@ -90,8 +90,10 @@ func (b *Backend) imageVMs(ctx context.Context) ([]*machine, error) {
 		}
 		g.Go(func() error {
 			m, err := b.configured(ctx, r, string(where[vmid].Pool))
-			if backends.CodeOf(err) == backends.NotFound {
-				return nil
+			if backends.CodeOf(err) == backends.NotFound { // gone, or at another node meanwhile
+				if m, err = b.machine(ctx, idOf(vmid)); backends.CodeOf(err) == backends.NotFound {
+					return nil
+				}
 			}
 			if err == nil && m.imageKind() != "" && !m.marked().Partial {
 				mu.Lock()

@@ -26,6 +26,9 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	defer cancel()
 
 	img, err := r.get(bounded, state.ID.ValueString())
+	if err == nil {
+		err = reused(r.provider.Kind(), img, &state)
+	}
 	switch {
 	case backends.CodeOf(err) == backends.NotFound:
 		resp.State.RemoveResource(ctx)
@@ -49,6 +52,18 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 			resp.Diagnostics.Append(keepLocalFingerprint(ctx, resp.Private, local)...)
 		}
 	}
+}
+
+// reused refuses an image that has the id of the one in state and is another: on Proxmox VE an image is a VM, whose number is given to a new one
+// when it was removed. An image keeps its name.
+func reused(kind backends.Kind, img backends.Image, state *model) error {
+	name := state.Name.ValueString()
+	if kind != backends.Proxmox || name == "" || img.Name == "" || img.Name == name {
+		return nil
+	}
+	return backends.Errorf(backends.Conflict, "", "", "the id %s belongs to another image now, %q", img.ID, img.Name).
+		Advise("If the image was removed and its VMID given to another one, take it out of state (terraform state rm ADDRESS): the next apply imports it anew. " +
+			"If somebody renamed the template, give it its name back, or take it out of state and import it.")
 }
 
 func (r *Resource) get(ctx context.Context, id string) (backends.Image, error) {
