@@ -1,8 +1,13 @@
 package vm_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,8 +90,49 @@ func TestAccVM_cloudInitOnProxmox(t *testing.T) {
 		w.Must("import", "virtrigaud_vm."+name, name)
 	}
 	w.EmptyPlan()
+
+	// What is write-only is in the seed, and neither in state nor in the VM's notes.
+	for version, secret := range []string{"s3cret-first", "s3cret-second"} {
+		own := fmt.Sprintf(`user_data_wo = "#cloud-config\n# %s", user_data_wo_version = %d`, secret, version)
+		w.Write("main.tf", config(own, `hostname = "more", users = [], `+keys(secondKey), lan("10.10.0.63/24")))
+		out := w.Apply()
+		w.EmptyPlan()
+		if data := onlySeed(t, s).UserData; !strings.Contains(data, secret) || !strings.Contains(data, "name: ops") {
+			t.Errorf("the seed says\n%s", data)
+		}
+		for where, text := range map[string]string{"output": out, "state": w.Must("state", "pull"), "notes": notes(t, s, "own")} {
+			if strings.Contains(text, "s3cret") || where == "notes" && !strings.Contains(text, "ops") {
+				t.Errorf("the secret is in the %s, or nothing is:\n%s", where, text)
+			}
+		}
+	}
 	w.Destroy()
 	s.AssertEmpty()
+}
+
+// packedNotes are what the provider keeps packed behind a VM's notes.
+var packedNotes = regexp.MustCompile(`"gz:([A-Za-z0-9+/]+)"`)
+
+// notes are those of a VM, unpacked.
+func notes(t *testing.T, s *acctest.Proxmox, name string) string {
+	t.Helper()
+	text := s.Hardware(name)["description"]
+	for _, match := range packedNotes.FindAllStringSubmatch(text, -1) {
+		data, err := base64.RawStdEncoding.DecodeString(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(plain)
+	}
+	return text
 }
 
 // seedsOf are the files with seeds.
