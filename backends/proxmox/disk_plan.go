@@ -103,6 +103,11 @@ func (e *edit) addDisk(key string, want backends.Disk, path backends.Path) error
 			return backends.Errorf(backends.NotFound, "", "", `there is no disk %q: ids are those of volumes, such as "local-lvm:vm-9000-disk-0"`, volume).At(path.Attr("volume"))
 		}
 		drive = vmconf.NewDrive(volume)
+	} else if left := e.leftAside(key); left != "" {
+		drive = vmconf.NewDrive(left) // Proxmox VE takes its unused key away itself
+		if want.SizeGiB != nil {
+			e.plan.Resize = append(e.plan.Resize, resize{Slot: slot, Bytes: *want.SizeGiB * vmconf.GiB, Path: path.Attr("size_gib")})
+		}
 	} else if drive, err = e.newDisk(key, slot, want, path); err != nil {
 		return err
 	}

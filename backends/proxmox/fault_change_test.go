@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -274,5 +275,43 @@ func TestChangesWithoutAnswer(t *testing.T) {
 		if vm := c.mustRead(id); *vm.Config.Placement.Pool != pool || *vm.Config.Disks["root"].Storage != "local-lvm" {
 			t.Errorf("%q, %q", *vm.Config.Placement.Pool, *vm.Config.Disks["root"].Storage)
 		}
+	}
+}
+
+// A disk changes its bus, and what comes with that is refused, or the run ends in the middle: the VM has the disk in the end, and no other in its place.
+func TestDiskThatChangesItsSlot(t *testing.T) {
+	for name, fault := range map[string]pvesim.Fault{
+		"refused":   {Route: configure, Status: http.StatusBadRequest, Reason: "Parameter verification failed.", Body: `{"data":null,"errors":{"cpu":"no such model"}}`, Times: 1},
+		"cut short": {Route: configure, Status: http.StatusInternalServerError, Reason: "the run ends here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+			id := c.create(small("web"))
+			volume := c.mustRead(id).Disks["root"].VolumeID
+			change := func() error {
+				vm, to := c.mustRead(id), c.mustRead(id).Config
+				to.Disks = map[string]backends.Disk{"root": {SizeGiB: new(int64(1)), Storage: new("local"), Bus: new("virtio")}}
+				return c.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: &to, Changes: backends.Diff(&vm.Config, &to), Mode: backends.Cold})
+			}
+			var n atomic.Int64
+			fault.Match = func(*http.Request) bool { return n.Add(1) > 1 } // the first takes the disk out
+			c.sim.Fault(fault)
+			if change() == nil {
+				t.Fatal("nothing was refused")
+			}
+			if _, there := c.mustRead(id).Disks["root"]; there != (name == "refused") {
+				t.Errorf("the disk is there: %t", there)
+			}
+			c.sim.ClearFaults()
+			if err := change(); err != nil {
+				t.Fatal(err)
+			}
+			if vm := c.mustRead(id); vm.Disks["root"].VolumeID != volume || vm.Disks["root"].Device != "virtio0" {
+				t.Errorf("%+v, want %s", vm.Disks, volume)
+			}
+			if v := c.sim.Volumes("pve1", "local"); len(v) != 1 || c.config("pve1", id)["unused0"] != "" {
+				t.Errorf("volumes %v", v)
+			}
+		})
 	}
 }

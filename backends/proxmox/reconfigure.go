@@ -148,6 +148,7 @@ func (b *Backend) carryOut(ctx context.Context, m *machine, p *plan, mode backen
 			form["digest"] = digest
 		}
 		if err := do(func() error { return b.applyMarked(ctx, m, form, mode, p) }); err != nil {
+			b.putBack(ctx, m, p)
 			return err
 		}
 	}
@@ -206,6 +207,9 @@ func (b *Backend) detachAt(ctx context.Context, m *machine, d detach, mode backe
 		if err != nil {
 			return at(err, d.Path)
 		}
+		form["description"], m.Mark = notes, k
+	}
+	if k, notes, ok := m.noteAside(d); ok {
 		form["description"], m.Mark = notes, k
 	}
 	if err := b.apply(ctx, m, form, mode); err != nil {
