@@ -1,9 +1,12 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
@@ -17,6 +20,23 @@ type reservations struct {
 	names map[string]bool
 	// doubts are the VMIDs of creations of which it is not known what became, by their tokens.
 	doubts map[string]int64
+	// promised is the memory, in bytes, of VMs that were put on a node in this process: what a node has free tells of it once they run.
+	promised map[string]int64
+}
+
+// roomiest is the node with most free memory, of which so many bytes are promised then.
+func (r *reservations) roomiest(nodes []nodeRow, bytes int64) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	free := func(n nodeRow) int64 { return int64(n.MaxMem-n.Mem) - r.promised[string(n.Node)] }
+	best := slices.MaxFunc(nodes, func(x, y nodeRow) int {
+		return cmp.Or(cmp.Compare(free(x), free(y)), strings.Compare(string(y.Node), string(x.Node)))
+	})
+	if r.promised == nil {
+		r.promised = map[string]int64{}
+	}
+	r.promised[string(best.Node)] += bytes
+	return string(best.Node)
 }
 
 // name takes a name until release is called; ok is false where a creation under way has it.

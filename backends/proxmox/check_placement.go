@@ -17,7 +17,7 @@ func (b *Backend) CheckPlacement(ctx context.Context, to backends.PlacementSpec)
 }
 
 func (b *Backend) checkPlacement(ctx context.Context, to backends.PlacementSpec) error {
-	node, err := b.place(ctx, to, nil)
+	node, err := b.place(ctx, to, nil, 0)
 	if err != nil {
 		return err
 	}

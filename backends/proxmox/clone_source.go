@@ -102,11 +102,11 @@ func (c *cloning) findPlace(ctx context.Context) error {
 	}
 	switch {
 	case c.asked.Placement.Host != nil || c.asked.Placement.Cluster != nil:
-		if c.node, err = c.place(ctx, c.asked.Placement, nil); err != nil {
+		if c.node, err = c.place(ctx, c.asked.Placement, nil, 0); err != nil {
 			return err
 		}
 	case shared && c.cfg.Node != "":
-		if c.node, err = c.place(ctx, backends.PlacementSpec{}, nil); err != nil {
+		if c.node, err = c.place(ctx, backends.PlacementSpec{}, nil, 0); err != nil {
 			return err
 		}
 	default:

@@ -119,7 +119,7 @@ func (b *Backend) own(ctx context.Context, vmid int64, token string) (*machine, 
 
 // make has Proxmox VE create the VM, and finishes what it cannot do in one call.
 func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) (backends.ID, error) {
-	node, err := b.place(ctx, spec.Placement, from.at)
+	node, err := b.place(ctx, spec.Placement, from.at, orElse(spec.Memory.SizeMiB, usualMiB)<<20)
 	if err != nil {
 		return "", err
 	}
@@ -170,6 +170,9 @@ func (b *Backend) make(ctx context.Context, spec *backends.VMSpec, from origin) 
 	b.making.sure(spec.CreateToken)
 	return id, blame(b.complete(ctx, node, vmid, p), p)
 }
+
+// usualMiB is the memory that Proxmox VE gives a VM that does not say.
+const usualMiB = 512
 
 func askedID(spec *backends.VMSpec) *int64 {
 	if spec.Proxmox == nil {

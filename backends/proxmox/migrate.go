@@ -34,7 +34,7 @@ func (b *Backend) migrate(ctx context.Context, m *machine, to backends.Placement
 	node := m.node
 	if to.Host != nil {
 		var err error
-		if node, err = b.place(ctx, backends.PlacementSpec{Host: to.Host}, nil); err != nil {
+		if node, err = b.place(ctx, backends.PlacementSpec{Host: to.Host}, nil, 0); err != nil {
 			return err
 		}
 	}

@@ -152,3 +152,32 @@ func TestOneVMAtOnce(t *testing.T) {
 		t.Errorf("VMs %v", c.vms())
 	}
 }
+
+// VMs that name no node are spread over those that have room, also where they are made at once.
+func TestSpreadOverNodes(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{Nodes: []string{"pve1", "pve2", "pve3"}}, proxmox.Defaults{Storage: "shared"})
+	var work sync.WaitGroup
+	for i := range 9 {
+		work.Go(func() {
+			spec := small(fmt.Sprintf("vm-%d", i))
+			spec.Disks["root"] = backends.Disk{SizeGiB: new(int64(1)), Storage: new("shared")}
+			if _, err := c.CreateVM(t.Context(), spec); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	list, err := c.ListVMs(t.Context(), backends.VMFilter{Light: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := map[string]int{}
+	for _, s := range list {
+		on[s.Host]++
+	}
+	for _, node := range c.sim.Nodes() {
+		if on[node] != 3 {
+			t.Errorf("%d VMs are at %s: %v", on[node], node, on)
+		}
+	}
+}

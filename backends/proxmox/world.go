@@ -170,8 +170,8 @@ func (b *Backend) mappings(ctx context.Context) (map[string]string, error) {
 }
 
 // place chooses the node of a new VM: the one that is asked for, the provider's, or the one with most free memory of those
-// that suits accepts.
-func (b *Backend) place(ctx context.Context, at backends.PlacementSpec, suits func(node string) bool) (string, error) {
+// that suits accepts, less what VMs that are made meanwhile will take of it. bytes is what the VM will take, 0 where none is made.
+func (b *Backend) place(ctx context.Context, at backends.PlacementSpec, suits func(node string) bool, bytes int64) (string, error) {
 	rows, err := b.nodeRows(ctx)
 	if err != nil {
 		return "", err
@@ -186,7 +186,7 @@ func (b *Backend) place(ctx context.Context, at backends.PlacementSpec, suits fu
 		want, path = *at.Host, "placement.host"
 	}
 	var names []string
-	var best nodeRow
+	var able []nodeRow
 	for _, n := range rows {
 		name := string(n.Node)
 		names = append(names, fmt.Sprintf("%q", name))
@@ -195,18 +195,18 @@ func (b *Backend) place(ctx context.Context, at backends.PlacementSpec, suits fu
 			return "", backends.Errorf(backends.Transient, "", "", "the node %q is %s", want, n.Status).At(path).Advise("Wait until it is back, or choose another node.")
 		case want != "" && name == want:
 			return want, nil
-		case want == "" && n.online() && (suits == nil || suits(name)) && (best.Node == "" || n.MaxMem-n.Mem > best.MaxMem-best.Mem):
-			best = n
+		case want == "" && n.online() && (suits == nil || suits(name)):
+			able = append(able, n)
 		}
 	}
 	switch {
 	case want != "":
 		return "", backends.Errorf(backends.NotFound, "", "", "the cluster has no node %q; it has %s", want, strings.Join(names, ", ")).At(path)
-	case best.Node == "":
+	case len(able) == 0:
 		return "", backends.Errorf(backends.Precondition, "", "", "no node of the cluster can take the VM").
 			Advise("Name a node with placement.host, or make the image or template and the storage available to a node that is online.")
 	}
-	return string(best.Node), nil
+	return b.making.roomiest(able, bytes), nil
 }
 
 // names are those of the storages, sorted.
