@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -64,7 +66,15 @@ func unread(status int, reason string) error {
 func text(err error) string {
 	var r *refusal
 	if errors.As(err, &r) {
-		return r.Error()
+		if r.status == http.StatusInternalServerError || r.empty || r.bare {
+			return r.Error()
+		}
+		// An exception, and not only words, begins with its status.
+		all := fmt.Sprintf("%d %s", r.status, r.Error())
+		for _, name := range slices.Sorted(maps.Keys(r.errors)) {
+			all += fmt.Sprintf("\n%s: %s", name, strings.TrimSpace(r.errors[name]))
+		}
+		return all
 	}
 	if errors.Is(err, context.Canceled) {
 		return "received interrupt"

@@ -128,8 +128,8 @@ func changePool(r *request) (any, error) {
 		}
 	}
 	for _, id := range storages {
-		if err := r.need(r, "/storage/"+id, "Datastore.Allocate"); err != nil {
-			return nil, err
+		if err := r.permModify("/storage/" + id); err != nil {
+			return nil, prefixed("update pool failed", err)
 		}
 		switch {
 		case leave && !p.storages[id]:
@@ -166,8 +166,8 @@ func changePool(r *request) (any, error) {
 func (r *request) checkMember(p *pool, text string, leave bool) error {
 	const failed = "update pool failed: "
 	id := params{"id": text}.num("id", 0)
-	if err := r.need(r, "/vms/"+text, "VM.Allocate"); err != nil {
-		return err
+	if err := r.permModify("/vms/" + text); err != nil {
+		return prefixed("update pool failed", err)
 	}
 	if leave {
 		if !p.members[id] {
@@ -187,7 +187,7 @@ func (r *request) checkMember(p *pool, text string, leave bool) error {
 			return die("%sVM %s belongs already to pool '%s' and allow-move is not set", failed, text, o.name)
 		default:
 			if err := r.need(r, "/pool/"+o.name, "Pool.Allocate"); err != nil {
-				return err
+				return prefixed("update pool failed", err)
 			}
 		}
 	}

@@ -98,5 +98,5 @@ func (u *update) plugMemory(value string, features map[string]bool) error {
 
 // unplugFailed is what Proxmox VE says of a part of the hardware that a guest does not let go of.
 func unplugFailed(part, why string) error {
-	return die("400 Parameter verification failed.\n%s: %s", part, why)
+	return wrongParam(part, "%s", why)
 }

@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -53,4 +54,19 @@ func TestPrivilegesOfCreation(t *testing.T) {
 	c := asUser(t, s, "/vms/100 VM.Allocate", "/storage/local Datastore.AllocateSpace")
 	c.want(403, "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)", "POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local-lvm:1")
 	c.run("POST", "/nodes/pve1/qemu", "vmid=100&scsi0=local:1&ide2=none,media=cdrom")
+}
+
+// What lacks where it is asked for late is told in the words of where that is.
+func TestPrivilegesAskedLate(t *testing.T) {
+	s := Start(t, Options{})
+	succeed(t, s, "POST", "/nodes/pve1/qemu", values("vmid=100&scsi0=local-lvm:1&scsi1=local-lvm:1"))
+	must(t, s, "POST", "/pools", params{"poolid": "team"})
+	c := asUser(t, s, "/vms/100 VM.Audit VM.Config.Disk", "/pool/team Pool.Allocate Pool.Audit")
+	const denial = "403 Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
+	c.fails(denial, "PUT", vm100+"/resize", "disk=scsi0&size=%2B1G")
+	a := c.want(400, "Parameter verification failed.", "PUT", vm100+"/config", "delete=scsi1&force=1")
+	if got := fmt.Sprint(a.body["errors"]); !strings.Contains(got, "unable to apply pending change scsi1 : "+denial) {
+		t.Errorf("errors %s", got)
+	}
+	c.want(500, "update pool failed: 403 Permission check failed (/vms/100, Permissions.Modify|VM.Allocate)", "PUT", "/pools", "poolid=team&vms=100")
 }

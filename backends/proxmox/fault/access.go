@@ -70,6 +70,18 @@ func ofDenial(r *Refusal) verdict {
 	return verdict{code: backends.Auth, text: who + " may not do this (" + text + ")", remedy: "Give it a role with the privilege: pveum acl modify PATH --roles ROLE " + option(r.Who) + "."}
 }
 
+// deniedInside finds a lack of privileges that other words wrap: Proxmox VE asks for some only in a task, or with a file locked.
+var deniedInside = regexp.MustCompile(`\b403 Permission check failed \((/[^,]*), ([A-Za-z.|, ]+)\)`)
+
+// ofDenialInside judges a text in which who asked is told what is lacking.
+func ofDenialInside(text, who string) (verdict, bool) {
+	m := deniedInside.FindStringSubmatch(text)
+	if m == nil {
+		return verdict{}, false
+	}
+	return ofDenial(&Refusal{Message: strings.TrimPrefix(m[0], "403 "), Who: who}), true
+}
+
 // lacks says that one of some privileges is missing.
 func lacks(who, name, path string, privs []string) verdict {
 	v := verdict{code: backends.Auth, text: fmt.Sprintf("%s lacks the privilege %s on %s", name, alternatives(privs), path)}

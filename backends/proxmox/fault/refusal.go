@@ -45,6 +45,9 @@ func ofRefusal(r *Refusal) verdict {
 	case len(r.Params) > 0:
 		return ofParams(r)
 	}
+	if v, ok := ofDenialInside(r.text(), r.Who); ok {
+		return v
+	}
 	if v, ok := byWords(r.text()); ok {
 		return v
 	}
@@ -71,6 +74,9 @@ func ofProxy(r *Refusal) verdict {
 func ofParams(r *Refusal) verdict {
 	v := verdict{code: backends.Invalid}
 	for _, p := range r.params() {
+		if w, ok := ofDenialInside(p.Text, r.Who); ok {
+			return w
+		}
 		if w, ok := byWords(p.Text); ok && w.code != backends.Invalid {
 			w.text = r.words()
 			return w

@@ -17,6 +17,9 @@ var stamp = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (ERROR: )?`)
 // started is said at the end, why in the lines before.
 func ofFailure(f *Failure) verdict {
 	exit := clean(f.Exit)
+	if v, ok := ofDenialInside(exit, f.Who); ok {
+		return v
+	}
 	if v, ok := byWords(exit); ok && !v.vague {
 		return v
 	}
