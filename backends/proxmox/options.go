@@ -98,6 +98,7 @@ var managed = []string{
 	"bios", "efidisk0", "tpmstate0", "boot", "bootdisk", "cdrom", "scsihw", "machine", "onboot", "cicustom", "smbios1", "vmgenid", "meta",
 	"digest", "lock", "parent", "template", "vmid", "node", "pool", "storage", "archive", "start", "snapshots", "delete", "revert", "skiplock", "force",
 	"ciuser", "cipassword", "sshkeys", "nameserver", "searchdomain", "ciupgrade", "citype",
+	"background_delay", "bwlimit", "import-working-storage", "live-restore", "unique", // of one request: no configuration has them
 }
 
 var optionName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)

@@ -330,6 +330,17 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What says how a request is made is no option of a VM: it would never be read back.
+func TestRequestIsNoOption(t *testing.T) {
+	for _, key := range []string{"bwlimit", "unique", "live-restore", "background_delay", "import-working-storage"} {
+		spec := plain()
+		spec.Proxmox = &backends.ProxmoxOptions{Options: map[string]string{key: "1"}}
+		if _, err := makePlan(newRequest(spec)); backends.CodeOf(err) != backends.Invalid {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
 // TestSeedRefused: where nothing takes an ISO, the way out is named.
 func TestSeedRefused(t *testing.T) {
 	spec := plain()

@@ -94,12 +94,10 @@ var hotplugFeatures = []string{"network", "disk", "usb", "cpu", "memory", "cloud
 // Hotplug is what can change while the VM runs, sorted as Proxmox VE does; never nil.
 func (c Config) Hotplug() []string {
 	switch text := strings.TrimSpace(c["hotplug"]); text {
-	case "":
+	case "", "1": // qemu-server, parse_hotplug_features
 		return slices.Clone(hotplugFeatures[:3])
 	case "0":
 		return []string{}
-	case "1":
-		return slices.Clone(hotplugFeatures[:5])
 	default:
 		features := ParseWords(text)
 		slices.SortStableFunc(features, func(a, b string) int {

@@ -229,7 +229,7 @@ func TestOrder(t *testing.T) {
 
 func TestHotplug(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "network,disk,usb", "1": "network,disk,usb,cpu,memory", "0": "", "memory,disk,cpu": "disk,cpu,memory", "disk,future": "future,disk",
+		"": "network,disk,usb", "1": "network,disk,usb", "0": "", "memory,disk,cpu": "disk,cpu,memory", "disk,future": "future,disk",
 	} {
 		if got := strings.Join(vmconf.Config{"hotplug": text}.Hotplug(), ","); got != want {
 			t.Errorf("hotplug %q is %s, want %s", text, got, want)
