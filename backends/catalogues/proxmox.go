@@ -152,7 +152,7 @@ func proxmoxFrozen(c b.Change) string {
 		if disk, ok := c.From.(b.Disk); c.Action == b.Remove && ok && disk.Volume == nil {
 			return "they hold content of the disk"
 		}
-	case "disks.storage":
+	case "disks.storage", "disks.format", "disks.provisioning":
 		return "Proxmox VE does not move disks that snapshots hold"
 	}
 	return ""

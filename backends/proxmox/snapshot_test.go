@@ -133,16 +133,24 @@ func TestSnapshotWaitsForLock(t *testing.T) {
 	}
 }
 
-// TestFrozenDisk: a disk that a snapshot holds is neither removed nor moved.
+// TestFrozenDisk: a disk that a snapshot holds is neither removed nor moved nor converted, which is a move.
 func TestFrozenDisk(t *testing.T) {
 	r := newRig(t, pvesim.Options{})
 	id := r.vm("web", func(s *backends.VMSpec) { s.Disks["data"] = backends.Disk{SizeGiB: new(int64(1))} })
 	r.snapshot(id, "one")
 	was := r.read(id)
-	to := was.Config
-	to.Disks = map[string]backends.Disk{"root": was.Config.Disks["root"]}
-	err := r.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: &to, Changes: backends.Diff(&was.Config, &to), Mode: backends.Cold})
-	r.refused(err, backends.Precondition, "one", `disks["data"]`)
+	data := was.Config.Disks["data"]
+	moved, converted := data, data
+	moved.Storage, converted.Format = new("local-lvm"), new("raw")
+	for _, disk := range []*backends.Disk{nil, &moved, &converted} {
+		to := was.Config
+		to.Disks = map[string]backends.Disk{"root": was.Config.Disks["root"]}
+		if disk != nil {
+			to.Disks["data"] = *disk
+		}
+		err := r.Reconfigure(t.Context(), id, backends.Reconfiguration{Desired: &to, Changes: backends.Diff(&was.Config, &to), Mode: backends.Cold})
+		r.refused(err, backends.Precondition, "one", `disks["data"]`)
+	}
 }
 
 // TestQuiesced: that file systems were to be still is remembered; where nobody would see to it, the snapshot is refused.
