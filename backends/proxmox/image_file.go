@@ -133,7 +133,7 @@ func (b *Backend) imageFiles(ctx context.Context, storage string) ([]backends.Im
 	}
 	var all []backends.Image
 	var at []string // nodes of all
-	known, seen := false, map[string]bool{}
+	known, seen, listed := false, map[string]bool{}, map[string]bool{}
 	for _, node := range nodes {
 		rows, err := b.storageRows(ctx, node)
 		if err != nil {
@@ -157,7 +157,8 @@ func (b *Backend) imageFiles(ctx context.Context, storage string) ([]backends.Im
 					return nil, err
 				}
 				for _, f := range files {
-					if img, ok := imageOf(f); ok {
+					if img, ok := imageOf(f); ok && !listed[img.ID] { // nodes can have the same on storages of one name
+						listed[img.ID] = true
 						all, at = append(all, img), append(at, node)
 					}
 				}

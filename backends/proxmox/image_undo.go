@@ -25,7 +25,7 @@ func (a *arrival) undo(ctx context.Context, id backends.ID) {
 	if id == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	ctx, cancel := tidying(ctx)
 	defer cancel()
 	a.estate.changed()
 	m, err := a.machine(ctx, id)

@@ -98,3 +98,28 @@ func TestTemplateHalfMade(t *testing.T) {
 		t.Errorf("%+v, %v", img, err)
 	}
 }
+
+// TestImportBesideStranger: a template whose notes somebody has spoilt is in the way of no import.
+func TestImportBesideStranger(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1", "pve2"}})
+	r.byHand("POST", "/nodes/pve1/qemu", map[string]any{"vmid": 300, "name": "theirs", "scsi0": "local:1,format=qcow2", "description": "<!-- virtrigaud {"})
+	r.byHand("POST", "/nodes/pve1/qemu/300/template", nil)
+	if _, err := r.ImportImage(t.Context(), backends.ImageSpec{Name: "debian", Kind: "disk"}, rawDisk(make([]byte, 1<<20))); err != nil {
+		t.Error(err)
+	}
+	for _, node := range []string{"pve1", "pve2"} {
+		if err := r.sim.PutFile(node, "local:iso/same.iso", make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := r.ListImages(t.Context(), "local")
+	n := 0
+	for _, img := range list {
+		if img.ID == "local:iso/same.iso" {
+			n++
+		}
+	}
+	if err != nil || n != 1 {
+		t.Errorf("%d times the same in %+v (%v)", n, list, err)
+	}
+}

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +95,9 @@ func (b *Backend) imageVMs(ctx context.Context) ([]*machine, error) {
 				if m, err = b.machine(ctx, idOf(vmid)); backends.CodeOf(err) == backends.NotFound {
 					return nil
 				}
+			}
+			if errors.Is(err, errMark) { // a template, of which nothing is known
+				err = nil
 			}
 			if err == nil && m.imageKind() != "" && !m.marked().Partial {
 				mu.Lock()

@@ -173,3 +173,24 @@ func TestBrokenSnapshot(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRevertThatDoesNotStart: a VM that was reverted and cannot start is not left with the name of then.
+func TestRevertThatDoesNotStart(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1"}})
+	r.putFile("local:iso/debian.iso")
+	id := r.vm("web", func(s *backends.VMSpec) { s.CDROM = &backends.CDROM{ISO: "local:iso/debian.iso"} })
+	r.power(id, backends.PowerOn)
+	if _, err := r.CreateSnapshot(t.Context(), id, backends.SnapshotSpec{Name: "ram", Memory: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.power(id, backends.PowerOff)
+	was := r.read(id)
+	to := was.Config
+	to.Name, to.CDROM = "db", &backends.CDROM{}
+	r.change(id, &was.Config, &to)
+	r.byHand("DELETE", "/nodes/pve1/storage/local/content/"+url.PathEscape("local:iso/debian.iso"), nil)
+	r.refused(r.RevertSnapshot(t.Context(), id, "ram"), backends.Precondition, "debian.iso")
+	if vm := r.read(id); vm.Config.Name != "db" {
+		t.Errorf("it is called %q", vm.Config.Name)
+	}
+}

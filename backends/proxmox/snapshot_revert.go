@@ -128,9 +128,11 @@ func (b *Backend) canReturn(ctx context.Context, before, then *machine) error {
 	return nil
 }
 
-// wasReverted reports whether a revert took place although it ended with an error, as an interrupted one may.
+// wasReverted reports whether a revert took place although it ended with an error, as an interrupted one may, and one after which the
+// VM does not start.
 func (b *Backend) wasReverted(ctx context.Context, m *machine, name string, err error) bool {
-	if code := backends.CodeOf(err); code != backends.Canceled && code != backends.Timeout && code != backends.Transient {
+	switch backends.CodeOf(err) {
+	case backends.Locked, backends.Auth, backends.Invalid: // it did not begin
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)

@@ -113,9 +113,17 @@ func ended(r io.Reader) error {
 	return err
 }
 
+// tidying is the time to take something away that failed: where the caller's is over, it wants to hear of it soon.
+func tidying(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), grace)
+}
+
 // discard removes what is there of a volume that was to be made, whatever became of ctx.
 func (b *Backend) discard(ctx context.Context, node, volume string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	ctx, cancel := tidying(ctx)
 	defer cancel()
 	_ = b.freeVolume(ctx, node, volume) // what it was made for has failed already
 }

@@ -94,7 +94,7 @@ func (b *Backend) createDisk(ctx context.Context, spec backends.DiskSpec) (backe
 
 // discardDisk removes a disk of whose creation it is not known whether it took place, unless a VM has it.
 func (b *Backend) discardDisk(ctx context.Context, node, volume string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	ctx, cancel := tidying(ctx)
 	defer cancel()
 	if users, err := b.users(ctx, volume, nil); err == nil && len(users) == 0 {
 		_ = b.freeVolume(ctx, node, volume) // that it could not be made is what is told
@@ -249,7 +249,7 @@ func (b *Backend) growFree(ctx context.Context, id, node string, bytes int64) er
 	if vmid == 0 {
 		return err
 	}
-	away, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	away, cancel := tidying(ctx)
 	defer cancel()
 	if dropErr := b.dropHolder(away, node, vmid, id); err == nil && backends.CodeOf(dropErr) != backends.NotFound {
 		return dropErr
