@@ -52,7 +52,7 @@ func (b *Backend) unlinked(ctx context.Context, m *machine) error {
 		return nil
 	}
 	slices.Sort(names)
-	return backends.Errorf(backends.Precondition, "", "", "%s share what its disks hold", strings.Join(names, ", ")).Advise("Delete these linked clones first.")
+	return backends.Errorf(backends.Precondition, "", "", "the VMs %s share what its disks hold", strings.Join(names, ", ")).Advise("Delete these linked clones first.")
 }
 
 // shares reports whether a disk of the VM is a linked clone of one of volumes of the VM origin.

@@ -97,6 +97,6 @@ func sharedBy(names []string, what string) error {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	return backends.Errorf(backends.Precondition, "", "", "%s share %s", strings.Join(names, ", "), what).
+	return backends.Errorf(backends.Precondition, "", "", "the VMs %s share %s", strings.Join(names, ", "), what).
 		Advise("Delete these linked clones first.")
 }

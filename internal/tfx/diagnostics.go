@@ -138,13 +138,13 @@ func AddWarnings(diags *diag.Diagnostics, warnings []backends.Warning) {
 	}
 }
 
-// sentence starts with a capital letter and ends with a full stop.
+// sentence starts with a capital letter, where it does not start with a name, and ends with a full stop.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return s
 	}
-	if first := s[0]; first >= 'a' && first <= 'z' && !strings.ContainsAny(strings.SplitN(s, " ", 2)[0], `_./:"[`) {
+	if first := s[0]; first >= 'a' && first <= 'z' && !strings.ContainsAny(strings.SplitN(s, " ", 2)[0], `_./:"[@!=-0123456789`) {
 		s = strings.ToUpper(s[:1]) + s[1:]
 	}
 	if !strings.ContainsRune(".!?", rune(s[len(s)-1])) {

@@ -99,3 +99,15 @@ func TestNoErrorIsNoDiagnostic(t *testing.T) {
 		t.Error(diags)
 	}
 }
+
+// What a sentence begins with gets a capital letter, but not a name.
+func TestSentence(t *testing.T) {
+	for in, want := range map[string]string{
+		"the name is taken": "The name is taken.", "": "", "Done!": "Done!",
+		"terraform@pve!tf lacks it": "terraform@pve!tf lacks it.", "web-1 runs": "web-1 runs.", "local:iso is full": "local:iso is full.", "insecure = true": "Insecure = true.",
+	} {
+		if got := sentence(in); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
