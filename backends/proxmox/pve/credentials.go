@@ -2,6 +2,7 @@ package pve
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	proxmox "github.com/Telmate/proxmox-api-go/proxmox"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
+	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/certificate"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox/fault"
 )
 
@@ -183,7 +185,7 @@ func (a *credentials) fly(f *flight, old *login) {
 	switch {
 	case err == nil:
 		a.login, a.older = l, []string{old.ticket, old.session.CsrfToken}
-	case backends.CodeOf(err) == backends.Auth && a.refused == nil:
+	case backends.CodeOf(err) == backends.Auth && a.refused == nil && !errors.Is(err, certificate.ErrRefused): // nobody was asked there
 		a.refused = err
 	default:
 		a.tried = a.now()

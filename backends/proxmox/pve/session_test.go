@@ -106,6 +106,23 @@ func TestWrongPasswordIsNotTriedTwice(t *testing.T) {
 	}
 }
 
+// An endpoint whose certificate is not trusted has refused no login.
+func TestRenewalMeetsAnUntrustedEndpoint(t *testing.T) {
+	one, two := newFake(t), newFake(t)
+	one.on("POST /access/ticket", ticket("one"), drop, ticket("two"))
+	cfg := byPassword(one)
+	cfg.Endpoints = []string{one.URL, strings.Replace(two.URL, "127.0.0.1", "localhost", 1)}
+	c := connected(t, cfg)
+	one.on("GET /x", onlyWith("two", nil))
+	clock := time.Now().Add(3 * time.Hour)
+	c.creds.now = func() time.Time { return clock }
+	wants(t, c.Get(t.Context(), "/x", nil, nil), backends.Transient)
+	wants(t, c.Get(t.Context(), "/x", nil, nil), backends.Auth, "another name")
+	if err := c.Get(t.Context(), "/x", nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTicketIsRenewedInTime(t *testing.T) {
 	f := newFake(t)
 	f.on("POST /access/ticket", ticket("one"), ticket("two"), no(500, "trouble"), ticket("three"))
