@@ -92,9 +92,14 @@ func (b *Backend) deleteVM(ctx context.Context, m *machine, opts backends.Delete
 		return err
 	}
 	form := map[string]any{"purge": true, "destroy-unreferenced-disks": false}
-	_, err := b.conn.Task(ctx, "delete", m.object(), "DELETE", pve.Path("nodes", m.node, "qemu", m.hardware.VMID), form)
-	if err != nil && (!lost(err) || !b.vanishes(ctx, m.hardware.VMID)) {
+	task, err := b.conn.Task(ctx, "delete", m.object(), "DELETE", pve.Path("nodes", m.node, "qemu", m.hardware.VMID), form)
+	if gone := err == nil || task.OK() || lost(err) && b.vanishes(ctx, m.hardware.VMID); !gone {
 		return err
+	}
+	if ctx.Err() != nil { // nobody else will know of the seeds
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
 	}
 	for _, volume := range m.seeds() {
 		if err := insist(ctx, func() error { return b.freeVolume(ctx, m.node, volume) }); err != nil && backends.CodeOf(err) != backends.NotFound {

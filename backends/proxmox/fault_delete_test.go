@@ -1,11 +1,13 @@
 package proxmox_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends/proxmox"
@@ -114,5 +116,30 @@ func TestRemovalFindsAnotherVM(t *testing.T) {
 	// Who asks for that one, gets it.
 	if err := c.DeleteVM(t.Context(), id, backends.DeleteOptions{}); err != nil || len(c.vms()) != 0 {
 		t.Errorf("%v %v", err, c.vms())
+	}
+}
+
+// Ctrl-C while a VM is removed, which comes too late: it is gone, and so is its seed.
+func TestInterruptedRemoval(t *testing.T) {
+	c := clusterOf(t, pvesim.Options{}, proxmox.Defaults{})
+	spec := small("web")
+	spec.CloudInit = &backends.CloudInit{UserData: new("#cloud-config\nruncmd: [reboot]\n")}
+	id := c.create(spec)
+	if v := c.sim.Volumes("pve1", "local"); len(v) != 2 {
+		t.Fatalf("volumes %v: there is no seed", v)
+	}
+	c.sim.SetTaskTime(300 * time.Millisecond)
+	c.sim.Fault(pvesim.Fault{Route: "DELETE /nodes/{node}/tasks/{upid}", Delay: 600 * time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		until(t, "task", func() bool { return c.ran("pve1", "qmdestroy", "active") })
+		cancel()
+	}()
+	if err := c.DeleteVM(ctx, id, backends.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+	if v := c.sim.Volumes("pve1", "local"); len(v) != 0 || len(c.vms()) != 0 {
+		t.Errorf("volumes %v, VMs %v", v, c.vms())
 	}
 }

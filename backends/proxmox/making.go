@@ -125,9 +125,9 @@ func (b *Backend) settle(ctx context.Context, token string) (backends.ID, error)
 	case backends.CodeOf(err) == backends.NotFound:
 		return "", nil
 	case err != nil && !errors.Is(err, errMark):
-		return idOf(vmid), err
-	case m.beingMade():
-		return idOf(vmid), stillMaking(vmid)
+		return "", err
+	case m.beingMade(): // whose it is cannot be told before it is made: the earlier try has told its id where it saw it
+		return "", stillMaking(vmid)
 	case err != nil || m.Mark == nil || m.Mark.Token != token: // another's
 		b.making.sure(token)
 		return "", nil

@@ -130,7 +130,7 @@ func originOfTask(upid string) (node, began string, ok bool) {
 func (r taskRow) describe() backends.Task {
 	t := backends.Task{ID: string(r.UPID), Op: string(r.Type), Started: time.Unix(int64(r.Start), 0).UTC(), State: "running"}
 	// What it is about is a VM where it is a number, and not one of a container's.
-	if _, err := vmidOf(backends.ID(r.ID)); err == nil && (!strings.HasPrefix(t.Op, "vz") || t.Op == "vzdump") {
+	if vmid, err := vmidOf(backends.ID(r.ID)); err == nil && vmid >= firstID && (!strings.HasPrefix(t.Op, "vz") || t.Op == "vzdump") {
 		t.VM = backends.ID(r.ID)
 	}
 	exit := string(r.Status)
