@@ -77,8 +77,9 @@ func (b *Backend) networks(ctx context.Context) ([]backends.Network, error) {
 		had := found[n.Name]
 		n.Active = n.Active || had.Active
 		if had.Kind == vnetKind { // known better than as some bridge
-			n.Kind, n.VLAN = had.Kind, had.VLAN
+			n.Kind = had.Kind
 		}
+		n.VLAN = max(n.VLAN, had.VLAN) // which nodes do not know
 		found[n.Name] = n
 	}
 	g, ctx := errgroup.WithContext(ctx)
