@@ -42,7 +42,7 @@ func (a *arrival) compose(ctx context.Context, place landing, spec *backends.VMS
 	}
 	if err != nil {
 		if p != nil {
-			a.undo(ctx, id)
+			err = a.undo(ctx, id, err)
 		}
 		return "", blame(err, p)
 	}
@@ -144,8 +144,7 @@ func (a *arrival) fromVM(ctx context.Context) (backends.ID, error) {
 		err = a.relabel(ctx, id)
 	}
 	if err != nil {
-		a.undo(ctx, id)
-		return "", err
+		return "", a.undo(ctx, id, err)
 	}
 	return id, nil
 }

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,19 +21,35 @@ func (m *machine) imported() bool {
 	return m.Mark != nil && strings.HasPrefix(m.Mark.Token, importToken)
 }
 
-// undo removes what an import that failed has made.
-func (a *arrival) undo(ctx context.Context, id backends.ID) {
-	if id == "" {
-		return
+// undo removes what an import that failed with err has made, and says where something of it may be left.
+func (a *arrival) undo(ctx context.Context, id backends.ID, err error) error {
+	if id == "" || id == idOf(0) || a.undone(ctx, id) {
+		return err
 	}
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	c := *e
+	c.Remedy = strings.TrimSpace(fmt.Sprintf("%s The VM %s may be left of it. Where nothing makes it any more, remove it on its node: qm unlock %s; qm destroy %s.", c.Remedy, id, id, id))
+	return &c
+}
+
+// undone reports whether nothing is left of a VM that was to be an image.
+func (a *arrival) undone(ctx context.Context, id backends.ID) bool {
 	ctx, cancel := tidying(ctx)
 	defer cancel()
 	a.estate.changed()
 	m, err := a.machine(ctx, id)
-	if err != nil || m.Mark == nil || m.Mark.Token != a.token {
-		return
+	switch {
+	case backends.CodeOf(err) == backends.NotFound, backends.CodeOf(err) == backends.Auth: // who may not look has made nothing
+		return true
+	case err != nil && !errors.Is(err, errMark), err == nil && m.beingMade():
+		return false
+	case err != nil || m.Mark == nil || m.Mark.Token != a.token: // another's
+		return true
 	}
-	_ = a.deleteVM(ctx, m, backends.DeleteOptions{}) // why it could not be completed is what is told
+	return a.deleteVM(ctx, m, backends.DeleteOptions{}) == nil // why the import failed is what is told
 }
 
 // clear sees to it that no VM has the name: one that an import left which was cut short is removed.

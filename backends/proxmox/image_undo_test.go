@@ -123,3 +123,17 @@ func TestImportBesideStranger(t *testing.T) {
 		t.Errorf("%d times the same in %+v (%v)", n, list, err)
 	}
 }
+
+// TestImportLeavesVM: where what failed cannot be taken away the error says what is left.
+func TestImportLeavesVM(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1"}})
+	r.sim.Fault(pvesim.Fault{Route: "POST /nodes/{node}/qemu/{vmid}/template", Status: 500, Reason: "no space left on device"})
+	r.sim.Fault(pvesim.Fault{Route: "DELETE /nodes/{node}/qemu/{vmid}", Status: 500, Reason: "no space left on device"})
+	_, err := r.ImportImage(t.Context(), backends.ImageSpec{Name: "debian", Kind: "disk"}, rawDisk(make([]byte, 1<<20)))
+	r.refused(err, backends.Exhausted, "The VM 100 may be left of it", "qm destroy 100")
+	r.sim.ClearFaults()
+	proxmox.SetQuiet(r.Backend, 0)
+	if _, err := r.ImportImage(t.Context(), backends.ImageSpec{Name: "debian", Kind: "disk"}, rawDisk(make([]byte, 1<<20))); err != nil {
+		t.Errorf("the next import: %v", err)
+	}
+}

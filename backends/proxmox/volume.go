@@ -170,7 +170,7 @@ func (b *Backend) getDisk(ctx context.Context, id string) (backends.Volume, erro
 		return backends.Volume{}, noVolume(id)
 	}
 	users, err := b.users(ctx, id, l.nodes())
-	if err != nil {
+	if err != nil && backends.CodeOf(err) != backends.Transient { // a node that is down keeps nobody from looking at a disk
 		return backends.Volume{}, err
 	}
 	configs, err := b.storageConfigs(ctx)

@@ -1,6 +1,7 @@
 package proxmox_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -155,4 +156,21 @@ func TestSameOnTwoNodes(t *testing.T) {
 		}
 	}
 	r.refused(r.DeleteDisk(t.Context(), "local-lvm:vm-700-disk-0"), backends.Conflict, "pve1", "pve2")
+}
+
+// TestDiskWhileNodeIsDown: a disk can be looked at while a node does not answer, and is not removed meanwhile: a VM there may have it.
+func TestDiskWhileNodeIsDown(t *testing.T) {
+	r := newRig(t, pvesim.Options{Nodes: []string{"pve1", "pve2"}})
+	addStorage(t, r.sim, map[string]any{"storage": "nas", "type": "nfs", "server": "10.0.0.9", "export": "/srv", "content": "images"})
+	id := r.disk("pgdata", "nas")
+	r.vm("far", func(s *backends.VMSpec) { s.Placement.Host = new("pve2") })
+	r.sim.Fault(pvesim.Fault{Status: 595, Reason: "No route to host", Match: func(q *http.Request) bool { return contains(q.URL.Path, "/nodes/pve2/qemu/") }})
+	if v, err := r.GetDisk(t.Context(), id); err != nil || v.ID != id {
+		t.Errorf("%+v, %v", v, err)
+	}
+	r.refused(r.DeleteDisk(t.Context(), id), backends.Transient)
+	r.sim.ClearFaults()
+	if err := r.DeleteDisk(t.Context(), id); err != nil {
+		t.Error(err)
+	}
 }

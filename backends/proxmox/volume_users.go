@@ -37,7 +37,8 @@ func (u user) object() string {
 // holds reports whether it is a VM that is there for a moment only, to grow a volume that no VM has.
 func (u user) holds() bool { return u.mark != nil && u.mark.Image == holderKind }
 
-// users finds the VMs that have a volume in a drive, by a read of all configurations that could; nodes are those to ask, nil is all.
+// users finds the VMs that have a volume in a drive, by a read of all configurations that could; nodes are those to ask, nil is all. Where nodes do
+// not answer it returns those that it found beside an error, which is Transient.
 func (b *Backend) users(ctx context.Context, volume string, nodes []string) ([]user, error) {
 	all, err := b.mentions(ctx, volume, nodes, false)
 	return slices.DeleteFunc(all, func(u user) bool { return u.idle }), err
@@ -50,6 +51,7 @@ func (b *Backend) mentions(ctx context.Context, volume string, nodes []string, p
 		return nil, err
 	}
 	var users []user
+	var away error // of a node that does not answer
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
@@ -62,6 +64,12 @@ func (b *Backend) mentions(ctx context.Context, volume string, nodes []string, p
 			m, err := b.configured(ctx, resident{VMID: row.VMID, node: node}, "")
 			if backends.CodeOf(err) == backends.NotFound {
 				return nil // it is gone, or moved, meanwhile: where it moved with the volume, the volume is not here either
+			}
+			if backends.CodeOf(err) == backends.Transient {
+				mu.Lock()
+				away = err
+				mu.Unlock()
+				return nil
 			}
 			if err != nil && !errors.Is(err, errMark) {
 				return err
@@ -81,7 +89,9 @@ func (b *Backend) mentions(ctx context.Context, volume string, nodes []string, p
 			return nil
 		})
 	}
-	err = g.Wait()
+	if err = g.Wait(); err == nil {
+		err = away
+	}
 	slices.SortFunc(users, func(x, y user) int { return cmp.Compare(x.vmid, y.vmid) })
 	return users, err
 }
