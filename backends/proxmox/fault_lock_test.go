@@ -29,6 +29,10 @@ func TestLockThatStays(t *testing.T) {
 		},
 		"start":   func(ctx context.Context) error { return b.SetPower(ctx, id, backends.PowerOn) },
 		"migrate": func(ctx context.Context) error { return b.Migrate(ctx, id, backends.PlacementSpec{Host: new("pve2")}) },
+		"snapshot": func(ctx context.Context) error {
+			_, err := b.CreateSnapshot(ctx, id, backends.SnapshotSpec{Name: "before"})
+			return err
+		},
 		"clone": func(ctx context.Context) error {
 			_, err := b.CloneVM(ctx, &backends.CloneSpec{Spec: backends.VMSpec{Name: "copy"}, Source: id})
 			return err

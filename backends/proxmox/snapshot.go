@@ -35,7 +35,7 @@ func (b *Backend) CreateSnapshot(ctx context.Context, id backends.ID, spec backe
 		return "", fault.Wrap(err, op, backends.VMObject(string(id)))
 	}
 	sid, err := b.createSnapshot(ctx, m, spec)
-	return sid, fault.Wrap(err, op, m.object())
+	return sid, fault.Wrap(b.nameHolder(ctx, id, err), op, m.object())
 }
 
 func (b *Backend) createSnapshot(ctx context.Context, m *machine, spec backends.SnapshotSpec) (string, error) {

@@ -78,7 +78,7 @@ func (b *Backend) onSnapshot(ctx context.Context, id backends.ID, name, verb str
 			err = noSnapshot(name)
 		}
 	}
-	return fault.Wrap(err, op, m.object())
+	return fault.Wrap(b.nameHolder(ctx, id, err), op, m.object())
 }
 
 func noSnapshot(name string) error {
