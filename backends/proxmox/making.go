@@ -121,14 +121,17 @@ func (b *Backend) settle(ctx context.Context, token string) (backends.ID, error)
 	}
 	b.estate.changed()
 	m, err := b.machine(ctx, idOf(vmid))
-	switch {
-	case backends.CodeOf(err) == backends.NotFound:
+	spoilt := errors.Is(err, errMark)
+	if backends.CodeOf(err) == backends.NotFound {
 		return "", nil
-	case err != nil && !errors.Is(err, errMark):
+	}
+	if err != nil && !spoilt {
 		return "", err
+	}
+	switch {
 	case m.beingMade(): // whose it is cannot be told before it is made: the earlier try has told its id where it saw it
 		return "", stillMaking(vmid)
-	case err != nil || m.Mark == nil || m.Mark.Token != token: // another's
+	case spoilt || m.Mark == nil || m.Mark.Token != token: // another's
 		b.making.sure(token)
 		return "", nil
 	case m.Mark.Partial:

@@ -89,6 +89,7 @@ func (b *Backend) halfSnapshot(ctx context.Context, m *machine, name string, err
 	switch backends.CodeOf(err) {
 	case backends.Locked, backends.Conflict, backends.Invalid, backends.Auth, backends.NotFound: // it did not begin
 		return "", err
+	default:
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()

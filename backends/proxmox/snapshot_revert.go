@@ -134,6 +134,7 @@ func (b *Backend) wasReverted(ctx context.Context, m *machine, name string, err 
 	switch backends.CodeOf(err) {
 	case backends.Locked, backends.Auth, backends.Invalid: // it did not begin
 		return false
+	default:
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()

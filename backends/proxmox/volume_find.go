@@ -130,8 +130,9 @@ func (b *Backend) unlisted(ctx context.Context, node, id string) error {
 		return backends.Errorf(backends.Transient, "", "", "the volume %q is there, and not in the list of its storage", id)
 	case backends.Auth, backends.Transient, backends.Timeout, backends.Canceled:
 		return err
+	default:
+		return noVolume(id)
 	}
-	return noVolume(id)
 }
 
 // withoutStorage says of a volume whose storage no node lists whether it is gone: only where the storage is. One that is switched off, or that
@@ -145,8 +146,9 @@ func (b *Backend) withoutStorage(ctx context.Context, id string) error {
 			Advise("Switch the storage on: pvesm set %s --disable 0", storage)
 	case backends.NotFound:
 		return noVolume(id)
+	default:
+		return err
 	}
-	return err
 }
 
 func noVolume(id string) error {
