@@ -115,7 +115,7 @@ func TestSeedGone(t *testing.T) {
 		}
 	}
 	var said []string
-	ctx := backends.WithProgress(t.Context(), func(p backends.Progress) { said = append(said, p.Op) })
+	ctx := backends.WithWarnings(t.Context(), func(w backends.Warning) { said = append(said, w.Summary) })
 	if err := b.SetPower(ctx, id, backends.PowerOn); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,10 @@ func TestMain(m *testing.M) { os.Exit(tfrun.Main(m)) }
 type settings struct {
 	cores, memory, root int
 	data                bool
+
+	snapshot bool
+	reverts  int
+	clone    bool
 }
 
 func configuration(lab *libvirtlab.Lab, image string, s settings) string {
@@ -80,11 +84,11 @@ output "address" {
 output "addresses" {
   value = virtrigaud_vm.web.ip_addresses
 }
-`, lab.URI(), image, s.cores, s.memory, s.root, data)
+`, lab.URI(), image, s.cores, s.memory, s.root, data) + s.additions()
 }
 
 // TestRealGuest follows a VM through its life: created, booted, configured by
-// cloud-init, read, changed, imported, destroyed.
+// cloud-init, read, taken back to a snapshot, cloned, changed, imported, destroyed.
 func TestRealGuest(t *testing.T) {
 	lab := libvirtlab.Start(t)
 	image := lab.FullImage(t)
@@ -130,6 +134,7 @@ func TestRealGuest(t *testing.T) {
 		}
 	})
 	w.EmptyPlan()
+	snapshotsAndClones(t, lab, w, &s, configure)
 
 	t.Run("memory is raised while the guest runs", func(t *testing.T) {
 		booted := g.run("cat", "/proc/sys/kernel/random/boot_id")

@@ -19,7 +19,7 @@ type guest struct {
 	domain string
 }
 
-const patience = 3 * time.Minute // under emulation, beside other tests
+const patience = 5 * time.Minute // under emulation, beside other tests
 
 // run runs a program in the guest and returns what it printed.
 func (g guest) run(args ...string) string {

@@ -10,35 +10,9 @@ import (
 	"github.com/virtrigaud/terraform-provider-virtrigaud/internal/tfrun"
 )
 
-// lifecycle is a configuration that grows step by step.
-type lifecycle struct {
-	lab      *libvirtlab.Lab
-	image    string
-	snapshot bool
-	reverts  int
-	clone    bool
-}
-
-func (l lifecycle) String() string {
-	text := provider(l.lab.URI()) + fmt.Sprintf(`
-resource "virtrigaud_image" "debian" {
-  name       = "debian"
-  local_path = %q
-}
-
-resource "virtrigaud_vm" "web" {
-  name        = "web-01"
-  image       = virtrigaud_image.debian.id
-  cpu         = { cores = 2 }
-  memory      = { size_mib = 512 }
-  disks       = { root = { size_gib = 2 } }
-  networks    = { lan = { network = "default" } }
-  cloud_init  = { hostname = "web-from-cloud-init" }
-  power_state = "running"
-  wait_for    = { agent = true, ipv4 = true, timeout = "5m" }
-}
-`, l.image)
-	if l.snapshot {
+// additions are what the configuration of the test has beside the VM.
+func (s settings) additions() (text string) {
+	if s.snapshot {
 		text += fmt.Sprintf(`
 resource "virtrigaud_snapshot" "before" {
   vm_id           = virtrigaud_vm.web.id
@@ -47,48 +21,42 @@ resource "virtrigaud_snapshot" "before" {
   memory          = true
   revert_triggers = { wanted = "%d" }
 }
-`, l.reverts)
+`, s.reverts)
 	}
-	if l.clone {
+	if s.clone {
 		text += `
 resource "virtrigaud_clone" "web2" {
-  name        = "web-02"
-  source_vm   = virtrigaud_vm.web.id
-  linked      = true
+  name      = "web-02"
+  source_vm = virtrigaud_vm.web.id
+  linked    = true
+  networks = {
+    lan = { network = "default" }
+    san = {
+      network = "san"
+      ipv4    = { address = "10.77.0.6/24" }
+    }
+  }
   power_state = "running"
-  wait_for    = { agent = true, ipv4 = true, timeout = "5m" }
-}
-
-output "addresses" {
-  value = [virtrigaud_vm.web.ip_address, virtrigaud_clone.web2.ip_address]
+  wait_for    = { agent = true, ipv4 = true, network = "lan", timeout = "5m" }
 }
 `
 	}
 	return text
 }
 
-// TestLifecycleOfARealGuest takes a running Debian back to a snapshot with its
-// memory, and makes a linked clone of it that is a machine of its own.
-func TestLifecycleOfARealGuest(t *testing.T) {
-	lab := libvirtlab.Start(t)
-	l := lifecycle{lab: lab, image: lab.FullImage(t)}
-	w := tfrun.New(t)
-	configure := func() { w.Write("main.tf", l.String()) }
-	configure()
-	w.Apply()
+// snapshotsAndClones takes a running Debian back to a snapshot with its memory, and makes a linked clone of it that is a machine of its own.
+func snapshotsAndClones(t *testing.T, lab *libvirtlab.Lab, w *tfrun.Workspace, s *settings, configure func()) {
 	web := guest{t: t, lab: lab, domain: "web-01"}
-	web.await("cloud-init", "status", "--wait")
-
 	t.Run("a snapshot with memory brings the old content back", func(t *testing.T) {
 		booted := web.run("cat", "/proc/sys/kernel/random/boot_id")
 		web.run("sh", "-c", "echo old > /root/content; echo old > /dev/shm/content; sync")
-		l.snapshot = true
+		s.snapshot = true
 		configure()
 		w.Apply()
 		w.EmptyPlan()
 		web.run("sh", "-c", "echo new > /root/content; echo new > /dev/shm/content; sync")
 		w.EmptyPlan()
-		l.reverts++
+		s.reverts++
 		configure()
 		if out := w.Must("plan"); !strings.Contains(tfrun.Unwrap(out), "revert") {
 			t.Errorf("the plan does not say that the VM is reverted:\n%s", out)
@@ -105,7 +73,7 @@ func TestLifecycleOfARealGuest(t *testing.T) {
 		w.EmptyPlan()
 	})
 	t.Run("a linked clone is a machine of its own", func(t *testing.T) {
-		l.clone = true
+		s.clone = true
 		configure()
 		w.Apply()
 		clone := guest{t: t, lab: lab, domain: "web-02"}
@@ -137,7 +105,7 @@ func TestLifecycleOfARealGuest(t *testing.T) {
 		w.EmptyPlan()
 	})
 	t.Run("the last clone takes its base with it", func(t *testing.T) {
-		l.clone = false
+		s.clone = false
 		configure()
 		w.Apply()
 		if got := strings.TrimSpace(web.run("cat", "/root/content")); got != "old" {
@@ -146,7 +114,7 @@ func TestLifecycleOfARealGuest(t *testing.T) {
 		w.EmptyPlan()
 	})
 	t.Run("without the snapshot the VM has one volume again", func(t *testing.T) {
-		l.snapshot = false
+		s.snapshot = false
 		configure()
 		w.Apply()
 		w.EmptyPlan()
@@ -160,8 +128,6 @@ func TestLifecycleOfARealGuest(t *testing.T) {
 			t.Errorf("the VM's volumes are %q", mine)
 		}
 	})
-	w.Destroy()
-	lab.AssertEmpty(t)
 }
 
 // TestDataOutlivesItsVM replaces a VM while its data disk stays.

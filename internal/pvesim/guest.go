@@ -70,13 +70,16 @@ func (g *guestControl) bootTime() time.Duration {
 	return guestDelay
 }
 
-// hasGuest reports whether a disk of the VM has a guest on it.
+// hasGuest reports whether a disk of the VM has a guest on it, or one is pretended.
 func (c *cluster) hasGuest(m *machine) bool {
+	if c.opts.Guests {
+		return true
+	}
 	for _, d := range guestDrives(m) {
 		if d.cdrom {
 			continue
 		}
-		if c.opts.Guests || bytes.Equal(c.volumeBytes(m.node.name, d.volid, int64(len(GuestMarker))), []byte(GuestMarker)) {
+		if bytes.Equal(c.volumeBytes(m.node.name, d.volid, int64(len(GuestMarker))), []byte(GuestMarker)) {
 			return true
 		}
 	}

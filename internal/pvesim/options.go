@@ -35,7 +35,7 @@ type Options struct {
 	// StatsLag is how often nodes tell the cluster the names, states and figures of their guests and storages, and so how
 	// old they can be in lists of resources. In Proxmox VE it is 10 s; 0 shows them as they are. See Server.Broadcast.
 	StatsLag time.Duration
-	// Guests pretends a guest with an agent in every VM that runs and has a disk, not only where the
+	// Guests pretends a guest with an agent in every VM that runs, not only where a
 	// disk's content begins with GuestMarker: for people, whose images do not.
 	Guests bool
 	// NoKVM gives the nodes processors without virtualisation: a VM starts only where its configuration has kvm=0.

@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&o.TaskTime, "task-time", 0, "how long each task takes")
 	flags.DurationVar(&o.StatsLag, "stats-lag", 10*time.Second, "how old what lists of resources show can be")
 	flags.BoolVar(&o.Examples, "examples", true, "begin with a template, a pool, a storage of thick disks and mapped devices")
-	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest in every VM that has a disk, whatever its image is")
+	flags.BoolVar(&o.Guests, "guests", true, "pretend a guest in every VM, whatever its image is")
 	flags.StringVar(&ca, "ca", "", "file to write the certificate of the authority to")
 
 	flags.SetOutput(io.Discard) // what is wrong is said once, by who calls
