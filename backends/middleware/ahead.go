@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,13 @@ type ahead struct {
 	all     []backends.ID            // of the estate; nil where it was not listed since the last write
 	ready   map[backends.Aspects]map[backends.ID]backends.Result
 	since   time.Time // when ready was read
-	reading map[backends.Aspects]chan struct{}
+	reading map[backends.Aspects]*bulk
+}
+
+// bulk is a read of the estate that is under way.
+type bulk struct {
+	done chan struct{}
+	ids  []backends.ID // that are waited for; guarded by the mutex of ahead
 }
 
 // writing notes that a write begins (1) or ends (-1).
@@ -61,7 +68,7 @@ func (a *ahead) writing(n int) {
 
 func (a *ahead) forget() {
 	a.seen, a.ready = map[backends.ID]struct{}{}, map[backends.Aspects]map[backends.ID]backends.Result{}
-	a.reading, a.all = map[backends.Aspects]chan struct{}{}, nil
+	a.reading, a.all = map[backends.Aspects]*bulk{}, nil
 }
 
 func (a *ahead) GetVMs(ctx context.Context, ids []backends.ID, aspects backends.Aspects) (map[backends.ID]backends.Result, error) {
@@ -122,18 +129,22 @@ func (a *ahead) prepare(ctx context.Context, ids []backends.ID, aspects backends
 		a.mu.Unlock()
 		return false
 	case under != nil:
+		under.ids = append(under.ids, ids...)
 		a.mu.Unlock()
 		select {
-		case <-under:
+		case <-under.done:
 			return true
 		case <-ctx.Done():
 			return false
 		}
-	case done || len(a.seen) < 2 || len(a.all) > aheadShare*len(a.seen):
+	case done: // perhaps only just
+		a.mu.Unlock()
+		return true
+	case len(a.seen) < 2 || len(a.all) > aheadShare*len(a.seen):
 		a.mu.Unlock()
 		return false
 	}
-	under = make(chan struct{})
+	under = &bulk{done: make(chan struct{}), ids: slices.Clone(ids)}
 	a.reading[aspects] = under
 	turn, all := a.turn, a.all
 	a.mu.Unlock()
@@ -143,12 +154,12 @@ func (a *ahead) prepare(ctx context.Context, ids []backends.ID, aspects backends
 		all = a.list(ctx, turn)
 	}
 	if a.worth(all) {
-		ready = a.read(ctx, all, ids, aspects)
+		ready = a.read(ctx, all, under, aspects)
 	}
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	defer close(under)
+	defer close(under.done)
 	if a.turn != turn {
 		return false
 	}
@@ -180,14 +191,14 @@ func (a *ahead) worth(all []backends.ID) bool {
 	return len(all) > 0 && len(all) <= aheadShare*len(a.seen)
 }
 
-// read reads the estate, together with ids; nil where that failed.
-func (a *ahead) read(ctx context.Context, all, ids []backends.ID, aspects backends.Aspects) map[backends.ID]backends.Result {
+// read reads the estate, together with what is waited for; nil where that failed.
+func (a *ahead) read(ctx context.Context, all []backends.ID, under *bulk, aspects backends.Aspects) map[backends.ID]backends.Result {
 	a.mu.Lock()
+	list := slices.Clone(under.ids)
 	wanted := map[backends.ID]struct{}{}
-	for _, id := range ids {
+	for _, id := range list {
 		wanted[id] = struct{}{}
 	}
-	list := append([]backends.ID(nil), ids...)
 	for _, id := range all {
 		_, twice := wanted[id]
 		if _, read := a.seen[id]; !read && !twice {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/virtrigaud/terraform-provider-virtrigaud/backends"
 )
@@ -20,6 +21,7 @@ type town struct {
 	size   int
 	fails  error
 	during func() // runs while a bulk read is under way
+	lists  func() // runs while the estate is listed
 }
 
 func newTown() *town {
@@ -50,6 +52,9 @@ func newTown() *town {
 }
 
 func (w *town) Estate(context.Context) ([]backends.ID, error) {
+	if w.lists != nil {
+		w.lists()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.listed++
@@ -176,4 +181,25 @@ func TestReadAheadSideBySide(t *testing.T) {
 	if len(w.calls) != 2 {
 		t.Errorf("50 reads made %d calls", len(w.calls))
 	}
+}
+
+// Those that come while the estate is listed are part of the bulk read.
+func TestReadAheadWhileListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		b := ReadAhead(w, w)
+		status(t, b, resident(0))
+		var wg sync.WaitGroup
+		w.lists = func() {
+			for i := 2; i < 50; i++ {
+				wg.Go(func() { status(t, b, resident(i)) })
+			}
+			synctest.Wait()
+		}
+		status(t, b, resident(1))
+		wg.Wait()
+		if len(w.calls) != 2 {
+			t.Errorf("50 reads made %d calls", len(w.calls))
+		}
+	})
 }
