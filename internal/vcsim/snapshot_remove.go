@@ -15,20 +15,17 @@ func (s *Snapshot) RemoveSnapshotTask(ctx *simulator.Context, req *types.RemoveS
 	if !ok {
 		return refusal(&types.ManagedObjectNotFound{Obj: s.Vm})
 	}
-	var answer soap.HasFault
-	ctx.WithLock(vm, func() {
-		answer = s.server.start(ctx, s.Vm, "RemoveSnapshot_Task", exclusive, func(j *job) (types.AnyType, types.BaseMethodFault) {
-			if _, ok := j.Map.Get(s.Self).(*simulator.VirtualMachineSnapshot); !ok {
-				return nil, &types.ManagedObjectNotFound{Obj: s.Self}
-			}
-			gone := []types.ManagedObjectReference{s.Self}
-			if req.RemoveChildren {
-				gone = below(vm.Snapshot.RootSnapshotList, s.Self)
-			}
-			return nil, j.removeSnapshots(vm, gone, req.Consolidate == nil || *req.Consolidate)
-		})
+	// The machine's lock is left alone: a task that holds it may wait for the lock of this snapshot, which the call holds.
+	return s.server.start(ctx, s.Vm, "RemoveSnapshot_Task", exclusive, func(j *job) (types.AnyType, types.BaseMethodFault) {
+		if _, ok := j.Map.Get(s.Self).(*simulator.VirtualMachineSnapshot); !ok {
+			return nil, &types.ManagedObjectNotFound{Obj: s.Self}
+		}
+		gone := []types.ManagedObjectReference{s.Self}
+		if req.RemoveChildren {
+			gone = below(vm.Snapshot.RootSnapshotList, s.Self)
+		}
+		return nil, j.removeSnapshots(vm, gone, req.Consolidate == nil || *req.Consolidate)
 	})
-	return answer
 }
 
 // RemoveAllSnapshotsTask removes the machine's snapshots.

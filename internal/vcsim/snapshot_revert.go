@@ -14,13 +14,10 @@ func (s *Snapshot) RevertToSnapshotTask(ctx *simulator.Context, req *types.Rever
 	if !ok {
 		return refusal(&types.ManagedObjectNotFound{Obj: s.Vm})
 	}
-	var answer soap.HasFault
-	ctx.WithLock(vm, func() {
-		answer = s.server.start(ctx, s.Vm, "RevertToSnapshot_Task", exclusive, func(j *job) (types.AnyType, types.BaseMethodFault) {
-			return nil, j.revert(vm, s.Self, req.SuppressPowerOn != nil && *req.SuppressPowerOn)
-		})
+	// The machine's lock is left alone, as when a snapshot is removed.
+	return s.server.start(ctx, s.Vm, "RevertToSnapshot_Task", exclusive, func(j *job) (types.AnyType, types.BaseMethodFault) {
+		return nil, j.revert(vm, s.Self, req.SuppressPowerOn != nil && *req.SuppressPowerOn)
 	})
-	return answer
 }
 
 // RevertToCurrentSnapshotTask takes the machine back to its current snapshot.

@@ -1,8 +1,10 @@
 package vcsim_test
 
 import (
+	"context"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +209,41 @@ func TestRemoveSnapshots(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Snapshots of one machine can be removed by several at a time, as far as it is free.
+func TestRemoveSnapshotsSideBySide(t *testing.T) {
+	l := newLab(t, vcsim.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	vm := l.vm("web")
+	for range 10 {
+		var refs []types.ManagedObjectReference
+		for _, name := range []string{"one", "two", "three", "four"} {
+			refs = append(refs, l.snapshot(vm, name, false))
+		}
+		var wg sync.WaitGroup
+		for _, ref := range refs {
+			wg.Go(func() {
+				for {
+					res, err := methods.RemoveSnapshot_Task(ctx, l.client, &types.RemoveSnapshot_Task{This: ref})
+					if err == nil {
+						err = object.NewTask(l.client.Client, res.Returnval).Wait(ctx)
+					}
+					if f := faultOf(err); f != "TaskInProgress" {
+						if err != nil {
+							t.Errorf("removing %s: %v", ref.Value, err)
+						}
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if p := l.properties(vm); p.Snapshot != nil {
+			t.Fatalf("left: %+v", p.Snapshot)
+		}
 	}
 }
 

@@ -92,8 +92,7 @@ const (
 	transfer                   // shared, and may be canceled
 )
 
-// start starts the task of a method on an entity, whose lock the caller holds.
-// The task takes the server's TaskTime first, during which progress is
+// start starts the task of a method on an entity, whose lock need not be held. The task takes the server's TaskTime first, during which progress is
 // reported and it can be canceled without a trace; then run does the work with
 // the entity's lock held.
 func (s *Server) start(ctx *simulator.Context, entity types.ManagedObjectReference, method string, kind taskKind, run func(*job) (types.AnyType, types.BaseMethodFault)) soap.HasFault {
@@ -117,8 +116,8 @@ func (s *Server) begin(ctx *simulator.Context, entity types.ManagedObjectReferen
 	t.Info.State = types.TaskInfoStateRunning
 	t.Info.StartTime = types.NewTime(time.Now())
 	t.Info.Cancelable = kind == cancelable || kind == transfer
-	if e, ok := ctx.Map.Get(entity).(mo.Entity); ok && e.Entity().Name != "" {
-		t.Info.EntityName = e.Entity().Name
+	if name := s.roster.name(entity); name != "" {
+		t.Info.EntityName = name
 	}
 	if ctx.Session != nil {
 		t.Info.Reason = &types.TaskReasonUser{UserName: ctx.Session.UserName}
