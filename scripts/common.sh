@@ -2,6 +2,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/virtrigaud
+lazy=400 # GOGC of compilers, which spend a tenth of their time on garbage otherwise
 
 # A CLI configuration of the user's must not steer what runs here.
 unset TF_CLI_CONFIG_FILE TF_PLUGIN_CACHE_DIR TF_WORKSPACE TF_CLI_ARGS
@@ -43,7 +44,7 @@ tools() {
 }
 build_tools() {
   echo "Building golangci-lint and tfplugindocs (once, some two minutes) ..." >&2
-  (cd "$root/tools" && GOFLAGS=-mod=readonly go build -trimpath -o "$new/" tool)
+  (cd "$root/tools" && GOGC=$lazy GOFLAGS=-mod=readonly go build -o "$new/" tool)
 }
 
 # cli: sets $cli to terraform or tofu: $TERRAFORM if given, else from PATH, else OpenTofu built from its Go module.
@@ -71,7 +72,7 @@ is_tofu() { [[ $("$cli" version) == OpenTofu* ]]; }
 
 # dev_provider: builds the provider into $scratch and makes $cli use it.
 dev_provider() {
-  (cd "$root" && go build -o "$scratch/bin/terraform-provider-virtrigaud" .)
+  (cd "$root" && GOGC=$lazy go build -o "$scratch/bin/terraform-provider-virtrigaud" .)
   cat > "$scratch/cli.tfrc" <<CONFIG
 provider_installation {
   dev_overrides {
