@@ -137,7 +137,7 @@ func (b *Backend) vnets(ctx context.Context, add func(backends.Network)) error {
 		Name pve.Text `json:"vnet"`
 		Tag  pve.Int  `json:"tag"`
 	}
-	switch err := b.conn.Get(ctx, "/cluster/sdn/vnets", nil, &rows); backends.CodeOf(err) {
+	switch err := b.conn.Get(ctx, "/cluster/sdn/vnets", url.Values{"running": {"1"}}, &rows); backends.CodeOf(err) {
 	case "", backends.Auth, backends.NotFound, backends.Unsupported:
 	default:
 		return err

@@ -25,6 +25,9 @@ func TestVirtualNetworks(t *testing.T) {
 	if err := c.hand.Put(t.Context(), "/cluster/sdn", nil, nil); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.hand.Post(t.Context(), "/cluster/sdn/vnets", map[string]any{"vnet": "planned", "zone": "lab", "tag": 31}, nil); err != nil {
+		t.Fatal(err) // not applied: no VM can use it yet
+	}
 	for _, late := range []string{"GET /cluster/sdn/vnets", "GET /nodes/{node}/network"} {
 		c.sim.Fault(pvesim.Fault{Route: late, Delay: 100 * time.Millisecond, Times: 1})
 		list, err := c.Networks(t.Context())
@@ -33,7 +36,10 @@ func TestVirtualNetworks(t *testing.T) {
 		}
 		found := false
 		for _, n := range list {
-			if n.Name == "office" {
+			switch n.Name {
+			case "planned":
+				t.Error("a virtual network that is not applied is listed")
+			case "office":
 				found = true
 				if n.Kind != "vnet" || n.VLAN != 30 || !n.Active {
 					t.Errorf("with %s late the virtual network is %+v", late, n)
