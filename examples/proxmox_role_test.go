@@ -119,7 +119,7 @@ func TestAccProxmox_role(t *testing.T) {
 					t.Errorf("the guide does not name %s", p)
 				}
 			}
-			p := acctest.NewProxmox(t, pvesim.Options{Version: version, Guests: true, Nodes: []string{"pve1", "pve2"}})
+			p := acctest.NewProxmox(t, pvesim.Options{Version: version, Nodes: []string{"pve1", "pve2"}})
 			p.AddUser("terraform@pve", "not used")
 			p.Grant("terraform@pve", "/", append(strings.Fields(string(found[1])), more...)...)
 			p.Login = fmt.Sprintf("api_token = %q", p.AddToken("terraform@pve", "tf", false))

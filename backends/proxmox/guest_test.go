@@ -257,7 +257,7 @@ func TestLists(t *testing.T) {
 	if err := r.conn.Post(t.Context(), "/cluster/sdn/vnets", map[string]any{"vnet": "vn1", "zone": "z1", "tag": 77}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.conn.Put(t.Context(), "/cluster/sdn", nil, nil); err != nil {
+	if _, err := r.conn.Task(t.Context(), "apply", "SDN", "PUT", "/cluster/sdn", nil); err != nil {
 		t.Fatal(err)
 	}
 	networks, err := r.Networks(t.Context())

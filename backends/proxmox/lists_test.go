@@ -22,7 +22,7 @@ func TestVirtualNetworks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.hand.Put(t.Context(), "/cluster/sdn", nil, nil); err != nil {
+	if _, err := c.hand.Task(t.Context(), "apply", "SDN", "PUT", "/cluster/sdn", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.hand.Post(t.Context(), "/cluster/sdn/vnets", map[string]any{"vnet": "planned", "zone": "lab", "tag": 31}, nil); err != nil {

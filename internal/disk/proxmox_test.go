@@ -13,7 +13,7 @@ import (
 // apply with its content, adopted by an import, and is still there when no VM is.
 func TestAccDisk_proxmox(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewProxmox(t, pvesim.Options{Guests: true})
+	s := acctest.NewProxmox(t, pvesim.Options{})
 	w := tfrun.New(t)
 	requirement, _, _ := strings.Cut(header, "provider \"virtrigaud\" {")
 	configure := func(size, more string) {

@@ -12,7 +12,7 @@ import (
 func TestAccVM_requestsOnProxmox(t *testing.T) {
 	t.Parallel()
 	const n = 20
-	s := acctest.NewProxmox(t, pvesim.Options{Guests: true})
+	s := acctest.NewProxmox(t, pvesim.Options{})
 	config := func(n int) string {
 		return s.Config(fmt.Sprintf(`
 resource "virtrigaud_vm" "web" {

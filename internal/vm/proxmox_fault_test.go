@@ -144,7 +144,7 @@ func TestAccVM_refusedByProxmox(t *testing.T) {
 // An agent that hangs costs a refresh a bounded time, takes nothing out of state, and is no difference.
 func TestAccVM_hangingAgentOnProxmox(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewProxmox(t, pvesim.Options{Guests: true})
+	s := acctest.NewProxmox(t, pvesim.Options{})
 	w := workspace(t, s.Config(web(`disks = { root = { size_gib = 1 } }`, `networks = { lan = {} }`, `wait_for = {}`)+"\noutput \"address\" {\n  value = virtrigaud_vm.web.ip_address\n}\n"))
 	w.Apply()
 	before := w.Attributes(address)

@@ -26,7 +26,7 @@ const (
 // one takes the other's place, imports find both again, and neither is left behind.
 func TestAccVM_cloudInitOnProxmox(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewProxmox(t, pvesim.Options{Guests: true})
+	s := acctest.NewProxmox(t, pvesim.Options{})
 	lan := func(address string) string {
 		return fmt.Sprintf(`networks = { lan = { ipv4 = { address = %q, gateway = "10.10.0.1" } } }`, address)
 	}
